@@ -1,0 +1,1 @@
+"""The made estates of CONTOSO, as data."""

@@ -1,0 +1,1 @@
+"""What can be changed: intents, and the concrete before -> after action that each becomes."""

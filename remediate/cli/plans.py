@@ -1,0 +1,142 @@
+"""`remediate run --dry-run`, `plan` and `show`: the diff on stdout, the sealed plan in a file."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remediate.cli.options import (
+    fact_options,
+    facts_from,
+    output_options,
+    planning_options,
+    settings_from,
+    window_from,
+)
+from remediate.cli.output import chosen, save, write_plan
+from remediate.model.errors import DocumentError, UsageError
+from remediate.model.plan import Plan, PlanEdited, seal, unseal
+
+if TYPE_CHECKING:
+    from remediate.engine.planning import PlanOptions
+    from remediate.facts.documents import Snapshot
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME|CODE|FILE]...")
+@click.option("--dry-run", is_flag=True, help="Detect and print the diff; writes nothing.")
+@click.option("--all", "every", is_flag=True, help="Every playbook, as without a name.")
+@fact_options
+@planning_options
+@output_options
+@click.pass_context
+def run(context: click.Context, names: tuple[str, ...], dry_run: bool, every: bool, **options: Any) -> int:
+    """Detect, and print what would change. Takes playbooks, codes such as 0x80094015, or files.
+
+    Exit codes: 0 nothing to do, 1 a needed fact is missing, 2 findings.
+    """
+    if not dry_run:
+        raise UsageError("applying does not exist in this version", do="Give --dry-run.")
+    plan_options = _options(_meant(names, every=every), options)
+    made = _planned(_facts(context), plan_options)
+    write_plan(made, format=chosen(options["format"], as_json=options["as_json"]))
+    return int(made.exit_code)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME|CODE|FILE]...")
+@click.option("--all", "every", is_flag=True, help="Every playbook.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Where the sealed plan is saved.")
+@click.option("--keep-facts", type=click.Path(), metavar="BUNDLE", help="Save the facts the plan was made from.")
+@click.option("--expires", type=click.IntRange(1, 365), default=7, show_default=True, envvar="REMEDIATE_EXPIRES",
+              metavar="DAYS", help="Days until the plan expires.")  # fmt: skip
+@click.option("--window", default="", envvar="REMEDIATE_WINDOW", metavar="START/END", help="When it may be applied.")
+@fact_options
+@planning_options
+@output_options
+@click.pass_context
+def plan(
+    context: click.Context, names: tuple[str, ...], every: bool, out: str | None, keep_facts: str | None, **options: Any
+) -> int:
+    """Make a sealed plan, and print its diff and the digest to approve.
+
+    Exit codes: 0 nothing to do, 1 a needed fact is missing, 2 findings.
+    """
+    if not names and not every:
+        raise UsageError("no playbook is named", do="Name one, or give --all.")
+    plan_options = _options(_meant(names, every=every), options)
+    snapshot = _facts(context)
+    if keep_facts:
+        from remediate.transports.bundle import write_bundle
+
+        write_bundle(snapshot, Path(keep_facts))
+    made = _planned(snapshot, plan_options)
+    if out:
+        save(Path(out), seal(made))
+    write_plan(made, format=chosen(options["format"], as_json=options["as_json"]), saved=out or "")
+    return int(made.exit_code)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@output_options
+def show(file: str, format: str, as_json: bool) -> int:
+    """Read a plan FILE again; also an expired one.
+
+    Exit codes: 0 nothing to do, 1 unreadable or a needed fact is missing, 2 findings.
+    """
+    read = read_plan(Path(file))
+    if read.expires_at < datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"):
+        click.echo(f"remediate: {file} expired at {read.expires_at}; it can be read, not applied.", err=True)
+    write_plan(read, format=chosen(format, as_json=as_json), saved=file)
+    return int(read.exit_code)
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan of a file. Raises DocumentError, also for a plan that was edited: reading refuses nothing."""
+    try:
+        return unseal(path.read_bytes(), where=str(path))[0]
+    except OSError as error:
+        raise DocumentError("cannot be read", where=str(path), why=error.strerror or "") from error
+    except PlanEdited as error:
+        raise DocumentError(error.what, where=error.where, why=error.why, do=error.do) from error
+
+
+def _meant(names: tuple[str, ...], *, every: bool) -> tuple[str, ...]:
+    if names and every:
+        raise UsageError("--all and names are given together", do="Give one of the two.")
+    return names
+
+
+def _options(names: tuple[str, ...], options: dict[str, Any]) -> PlanOptions:
+    from remediate.engine.planning import PlanOptions
+    from remediate.engine.registry import find
+
+    find(names, options["playbooks"])  # an unknown name is told before anything is read
+    not_before, not_after = window_from(options.get("window", ""))
+    return PlanOptions(
+        playbooks=names,
+        templates=options["template"],
+        settings=settings_from(options["set"]),
+        overrides=options["override"],
+        expires_days=options.get("expires", 7),
+        not_before=not_before,
+        not_after=not_after,
+        playbook_folders=options["playbooks"],
+    )
+
+
+def _facts(context: click.Context) -> Snapshot:
+    from remediate.cli.facts import read_facts
+
+    return read_facts(facts_from(context), terminal=sys.stdin.isatty())
+
+
+def _planned(snapshot: Snapshot, options: PlanOptions) -> Plan:
+    from remediate.engine.planning import make_plan
+
+    return make_plan(snapshot, options)

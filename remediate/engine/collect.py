@@ -1,0 +1,260 @@
+"""Live collection: the directory, then all hosts side by side, then what the hosts tell to look up in the directory.
+
+A target that cannot be read becomes a Failure in the place of its document and stops no other. Nothing here connects:
+the sources are given, and what they return is the same text that a bundle holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from typing import Literal, Protocol, cast
+
+import msgspec
+
+from remediate.facts.documents import (
+    FORMAT_VERSION,
+    CaDocument,
+    ConnectorDocument,
+    DirectoryDocument,
+    Failure,
+    Snapshot,
+)
+from remediate.model.errors import DocumentError, RemediateError, TransportError, UsageError
+
+HostRole = Literal["ca", "connector"]
+HostDocument = CaDocument | ConnectorDocument
+
+# A host that answers at once takes about a second, so more threads than this gain nothing on an estate's few hosts.
+SIDE_BY_SIDE = 20
+
+# How long a wait for hosts may keep Ctrl-C waiting: a lock without a timeout cannot be interrupted on Windows.
+_PATIENCE_SECONDS = 0.2
+
+_DOCUMENTS: dict[HostRole, type[HostDocument]] = {"ca": CaDocument, "connector": ConnectorDocument}
+
+
+class HostRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One host to read. `certification_authorities` are the CA hosts that a connector host is asked to reach."""
+
+    role: HostRole
+    host: str
+    certification_authorities: tuple[str, ...] = ()
+
+
+class DirectorySource(Protocol):
+    """The two phases of reading a directory; each raises TransportError."""
+
+    def begin(self) -> DirectoryDocument:
+        """Return what needs no knowledge of the hosts."""
+
+    def finish(self, accounts: tuple[str, ...], computers: tuple[str, ...]) -> DirectoryDocument:
+        """Return the whole document, with the accounts (`DOMAIN\\NAME`) and computers (DNS names) looked up."""
+
+
+HostSource = Callable[[HostRequest], str]
+"""Returns the JSON text of a host's collector. Raises TransportError."""
+
+Progress = Callable[[str, str], None]
+"""Is told (target, state); state is `reading`, `read`, or why it failed."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What to read: the directory's name for messages, CA hosts (none: those the directory names), connector hosts."""
+
+    directory: str = ""
+    certification_authorities: tuple[str, ...] = ()
+    connectors: tuple[str, ...] = ()
+
+
+def silent(_target: str, _state: str) -> None:
+    """Progress for nobody."""
+
+
+def collect(
+    directory: DirectorySource | None, read_host: HostSource, *, wanted: Wanted, progress: Progress = silent
+) -> Snapshot:
+    """Return the facts of all targets. Raises KeyboardInterrupt at once; hosts under way are left to end by themselves."""
+    first, failed = _begin(directory, wanted, progress)
+    hosts = _requests(wanted, first)
+    answers = _side_by_side(hosts, read_host, progress)
+    documents = tuple(answer for answer in answers if not isinstance(answer, Failure))
+    failures = tuple(answer for answer in answers if isinstance(answer, Failure))
+    if first and directory:
+        first, failed = _finish(directory, first, documents, wanted, progress)
+    return Snapshot(
+        directory=first,
+        certification_authorities=tuple(item for item in documents if isinstance(item, CaDocument)),
+        connectors=tuple(item for item in documents if isinstance(item, ConnectorDocument)),
+        failures=(*failed, *failures),
+    )
+
+
+def _begin(
+    directory: DirectorySource | None, wanted: Wanted, progress: Progress
+) -> tuple[DirectoryDocument | None, tuple[Failure, ...]]:
+    if directory is None:
+        return None, ()
+    progress(wanted.directory, "reading")
+    try:
+        return directory.begin(), ()
+    except RemediateError as error:
+        progress(wanted.directory, error.what)
+        return None, (failure("directory", wanted.directory, error),)
+
+
+def _finish(
+    directory: DirectorySource,
+    first: DirectoryDocument,
+    documents: tuple[HostDocument, ...],
+    wanted: Wanted,
+    progress: Progress,
+) -> tuple[DirectoryDocument | None, tuple[Failure, ...]]:
+    try:
+        whole = directory.finish(connector_accounts(documents, first), computers(documents))
+    except RemediateError as error:
+        progress(wanted.directory, error.what)
+        return None, (failure("directory", wanted.directory, error),)
+    progress(wanted.directory, "read")
+    return whole, ()
+
+
+def failure(role: Literal["directory", "ca", "connector"], target: str, error: RemediateError) -> Failure:
+    """Return the error as what stands in the place of a document."""
+    code = error.code if isinstance(error, TransportError) else ""
+    read_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Failure(role=role, target=target, what=error.what, why=error.why, code=code, do=error.do, read_at=read_at)
+
+
+def enrollment_service_hosts(directory: DirectoryDocument) -> tuple[str, ...]:
+    """Return the dNSHostName of every enrollment service ([MS-WCCE] 2.2.2.11.2), each once, sorted."""
+    entries = directory.public_key_services.if_known() or []
+    named = [name for entry in entries if _is_enrollment_service(entry) for name in _texts(entry, "dNSHostName")]
+    return _unique(sorted(named, key=str.lower))
+
+
+def _is_enrollment_service(entry: msgspec.Struct) -> bool:
+    return "pkienrollmentservice" in {name.lower() for name in _texts(entry, "objectClass")}
+
+
+def _texts(entry: msgspec.Struct, attribute: str) -> tuple[str, ...]:
+    """Return the text values of an attribute; LDAP attribute names have no case."""
+    attributes: dict[str, list[object]] = entry.attributes  # type: ignore[attr-defined]
+    values = next((values for name, values in attributes.items() if name.lower() == attribute.lower()), [])
+    return tuple(value for value in values if isinstance(value, str))
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names without repetition; hosts and accounts have no case."""
+    return tuple({name.lower(): name for name in names}.values())
+
+
+def _requests(wanted: Wanted, directory: DirectoryDocument | None) -> tuple[HostRequest, ...]:
+    discovered = enrollment_service_hosts(directory) if directory else ()
+    authorities = _unique(wanted.certification_authorities) or discovered
+    return (
+        *(HostRequest(role="ca", host=host) for host in authorities),
+        *(
+            HostRequest(role="connector", host=host, certification_authorities=authorities)
+            for host in _unique(wanted.connectors)
+        ),
+    )
+
+
+def _side_by_side(
+    requests: tuple[HostRequest, ...], read_host: HostSource, progress: Progress
+) -> tuple[HostDocument | Failure, ...]:
+    """Read all hosts and return their answers in the order of the requests."""
+    if not requests:
+        return ()
+    pool = ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(requests)), thread_name_prefix="host")
+    try:
+        futures = [pool.submit(_read, request, read_host, progress) for request in requests]
+        _until_done(futures)
+        return tuple(future.result() for future in futures)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _until_done(futures: list[Future[HostDocument | Failure]]) -> None:
+    pending = set(futures)
+    while pending:
+        _done, pending = wait(pending, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
+
+
+def _read(request: HostRequest, read_host: HostSource, progress: Progress) -> HostDocument | Failure:
+    progress(request.host, "reading")
+    try:
+        document = decode(read_host(request), role=request.role, host=request.host)
+    except UsageError:
+        raise
+    except RemediateError as error:
+        progress(request.host, error.what)
+        return failure(request.role, request.host, error)
+    progress(request.host, "read")
+    return document
+
+
+def decode(text: str, *, role: HostRole, host: str) -> HostDocument:
+    """Return a host's document. Raises DocumentError when it is cut off, not JSON, of another version or role."""
+    again = "Collect it again."
+    try:
+        header = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        version = msgspec.json.decode(header["format_version"], type=str)
+        said = msgspec.json.decode(header["role"], type=str)
+    except KeyError as error:
+        raise DocumentError("its collector's answer is not a document of facts", where=host, do=again) from error
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        why = "it is empty" if not text.strip() else str(error)
+        raise DocumentError("its collector's answer is cut off or not JSON", where=host, why=why, do=again) from error
+    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+        raise DocumentError(
+            f"its collector writes format {version}", where=host, do="Use the collector of this version."
+        )
+    if said != role:
+        raise DocumentError(f"its answer is that of a {said}, not of a {role}", where=host)
+    try:
+        return cast(HostDocument, msgspec.json.decode(text, type=_DOCUMENTS[role]))
+    except msgspec.ValidationError as error:
+        raise DocumentError("its document does not fit", where=host, why=str(error), do=again) from error
+
+
+def computers(documents: Iterable[HostDocument]) -> tuple[str, ...]:
+    """Return the DNS names by which the hosts know themselves, else the names by which they were read."""
+    names = (item.machine.dns_host_name.if_known() or item.read_from for item in documents)
+    return _unique(sorted(names, key=str.lower))
+
+
+def connector_accounts(documents: Iterable[HostDocument], directory: DirectoryDocument) -> tuple[str, ...]:
+    """Return as whom the connectors' services call a CA, as `DOMAIN\\NAME`; the system calls as the computer."""
+    connectors = [item for item in documents if isinstance(item, ConnectorDocument)]
+    names = [name for item in connectors for name in _accounts_of(item, directory)]
+    return _unique(sorted(names, key=str.lower))
+
+
+# Accounts that use the computer's account on the network ([MS-SCMR] 2.2.8 and the Windows service accounts); empty is
+# what Win32_Service gives for a service that was never told.
+_COMPUTER = frozenset({"localsystem", "nt authority\\system", "nt authority\\networkservice", ".\\localsystem"})
+
+
+def _accounts_of(connector: ConnectorDocument, directory: DirectoryDocument) -> Iterator[str]:
+    for service in connector.services.if_known() or []:
+        name = service.start_name
+        if name.lower() in _COMPUTER or name.lower().startswith("nt service\\"):
+            yield f"{netbios_name(connector.machine.domain.if_known() or '', directory)}\\{_account(connector)}"
+        elif name and not name.startswith(".\\"):
+            yield name
+
+
+def _account(connector: ConnectorDocument) -> str:
+    return f"{connector.machine.computer_name.upper()}$"
+
+
+def netbios_name(domain: str, directory: DirectoryDocument) -> str:
+    """Return the nETBIOSName of the crossRef whose dnsRoot is the domain, else the domain as it is."""
+    for entry in directory.partitions.if_known() or []:
+        roots = {root.lower() for root in _texts(entry, "dnsRoot")}
+        if domain.lower() in roots and _texts(entry, "nETBIOSName"):
+            return _texts(entry, "nETBIOSName")[0]
+    return domain

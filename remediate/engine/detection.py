@@ -1,0 +1,100 @@
+"""Runs the causes of playbooks over an estate: findings with their intents, and what could not be known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from remediate.actions.intents import Intent
+from remediate.engine.playbook import Cause, Found, Playbook, targets_of
+from remediate.facts.directory import Template
+from remediate.facts.estate import Estate, Issuance
+from remediate.facts.hosts import CertificationAuthority, ConnectorHost
+from remediate.facts.intune import Profile
+from remediate.model.errors import UnknownFact
+from remediate.model.finding import Finding, Target, Unknown
+
+_KINDS = {
+    Issuance: "template",
+    Template: "template",
+    CertificationAuthority: "ca",
+    ConnectorHost: "connector",
+    Profile: "profile",
+}
+
+
+@dataclass(frozen=True)
+class Detected:
+    """A finding and what its playbook said of it."""
+
+    finding: Finding
+    found: Found
+
+    @property
+    def intents(self) -> tuple[Intent, ...]:
+        """What would mend it."""
+        return self.found.fix
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Everything that the chosen playbooks found and could not know."""
+
+    detected: tuple[Detected, ...]
+    unknown: tuple[Unknown, ...]
+
+
+def detect(playbooks: Iterable[Playbook], estate: Estate) -> Detection:
+    """Look for every cause of these playbooks. Nothing is read here and nothing is written."""
+    detected: list[Detected] = []
+    unknown: list[Unknown] = []
+    for playbook in playbooks:
+        for cause in playbook.causes:
+            for outcome in _outcomes(playbook, cause, estate):
+                (unknown if isinstance(outcome, Unknown) else detected).append(outcome)  # type: ignore[arg-type]
+    return Detection(tuple(detected), tuple(unknown))
+
+
+def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Detected | Unknown]:
+    try:
+        combinations = list(product(*(targets_of(kind, estate) for kind in cause.looks_at)))
+    except UnknownFact as error:
+        yield _unknown(playbook, cause, Target("estate", "what is in scope"), error)
+        return
+    for targets in combinations:
+        target = _target(targets)
+        try:
+            for number, found in enumerate(list(cause.detect(*targets, estate))):
+                yield Detected(_finding(playbook, cause, target, number, found), found)
+        except UnknownFact as error:
+            yield _unknown(playbook, cause, target, error)
+
+
+def _target(targets: tuple[Any, ...]) -> Target:
+    if not targets:
+        return Target("estate", "the estate")
+    return Target(_KINDS[type(targets[0])], " for ".join(str(target.name) for target in targets))
+
+
+def _finding(playbook: Playbook, cause: Cause, target: Target, number: int, found: Found) -> Finding:
+    suffix = f"/{number + 1}" if number else ""
+    return Finding(
+        id=f"{playbook.name}/{cause.name}/{target.name}{suffix}",
+        playbook=playbook.name,
+        cause=cause.name,
+        target=target,
+        message=found.message,
+        code=found.code or next(iter(playbook.meta.codes), ""),
+        evidence=tuple(found.evidence),
+        advice=tuple(found.advice),
+        weak=found.weak,
+        next_playbooks=tuple(found.next_playbooks),
+    )
+
+
+def _unknown(playbook: Playbook, cause: Cause, target: Target, error: UnknownFact) -> Unknown:
+    return Unknown(
+        playbook=playbook.name, cause=cause.name, target=target, fact=error.where, why=error.why, code=error.code
+    )

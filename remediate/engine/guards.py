@@ -1,0 +1,144 @@
+"""Reasons not to carry out a known fix: what it would open, what it must not touch, what it would stop.
+
+Guards judge the estate as it would be after the whole plan. An override is named in the plan's options, so it is part
+of what is approved; what a server would refuse anyway cannot be overridden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from remediate.actions.intents import CaValue, Grant, Intent, Publish, SetCaRegistryValue, SetNameFlag
+from remediate.engine.detection import Detected
+from remediate.engine.openings import Pair, Projection, is_hole, obtains, pairs_touched
+from remediate.facts.estate import Estate
+from remediate.facts.hosts import CertificationAuthority, short_name
+from remediate.model.finding import Refusal
+from remediate.model.plan import Obtains
+
+ANY_NAME = "any-name"
+CLUSTER = "cluster"
+KEY_PROVIDER = "key-provider"
+DUPLICATE_FIRST = "duplicate-first"
+PLAYBOOK = "playbook"
+OVERRIDABLE = frozenset({ANY_NAME, CLUSTER, KEY_PROVIDER})
+
+# Providers that Windows brings; a key in another one may need a card or a person after a restart (certsrv.h CSP).
+_MICROSOFT_PROVIDER = "microsoft "
+
+
+def refusals(item: Detected, overrides: Iterable[str]) -> tuple[Refusal, ...]:
+    """Return what speaks against one finding's fix by itself. Raises UnknownFact where a guard's fact was not read."""
+    if not item.intents:
+        return ()
+    allowed = frozenset(overrides) & OVERRIDABLE
+    found = [refusal for intent in item.intents for refusal in _of(intent, item.finding.id)]
+    unique = {(refusal.guard, refusal.reason): refusal for refusal in found}
+    return tuple(_override(refusal, allowed) for refusal in unique.values())
+
+
+def _override(refusal: Refusal, allowed: frozenset[str]) -> Refusal:
+    if refusal.guard not in allowed:
+        return refusal
+    return Refusal(
+        finding=refusal.finding, guard=refusal.guard, reason=refusal.reason, first=refusal.first, overridden=True
+    )
+
+
+def _of(intent: Intent, finding: str) -> Iterator[Refusal]:
+    if isinstance(intent, SetNameFlag | Grant) and intent.template.must_be_duplicated:
+        name, why = intent.template.name, intent.template.must_be_duplicated
+        yield Refusal(
+            finding=finding,
+            guard=DUPLICATE_FIRST,
+            reason=f"{name} must not be edited: {why}.",
+            first=f"duplicate {name}, name the duplicate in the profile, then plan again",
+        )
+    if isinstance(intent, SetCaRegistryValue):
+        yield from _restart_refusals(intent.ca, finding)
+
+
+def _restart_refusals(ca: CertificationAuthority, finding: str) -> Iterator[Refusal]:
+    host = short_name(ca.host)
+    if ca.document.cluster_resource.need(f"{host} cluster resources"):
+        yield Refusal(
+            finding=finding,
+            guard=CLUSTER,
+            reason=f"CertSvc on {host} is a cluster resource; a restart there would be seen as a failure.",
+            first="set the value on the active node and cycle the resource in the cluster's own tools",
+        )
+    provider = ca.document.key_provider.need(ca.at("CSP\\Provider")) or ""
+    if not provider.lower().startswith(_MICROSOFT_PROVIDER):
+        yield Refusal(
+            finding=finding,
+            guard=KEY_PROVIDER,
+            reason=f"The CA's key is in {provider or 'an unnamed provider'}; CertSvc may not start again by itself.",
+            first="set the value and restart CertSvc by hand, with whoever holds the provider's cards or PIN",
+        )
+
+
+def openings_guard(items: Sequence[Detected], estate: Estate, overrides: Iterable[str]) -> tuple[Refusal, ...]:
+    """Refuse, one by one, the fixes without which the plan opens no hole; the most specific kind of change first."""
+    kept, refused = list(items), []
+    overridden = ANY_NAME in frozenset(overrides)
+    while holes := new_holes(_intents(kept), estate):
+        culprit = _culprit(kept, holes, estate)
+        refused.append(_refusal(culprit, holes, overridden=overridden))
+        kept.remove(culprit)
+    return tuple(refused)
+
+
+def new_holes(intents: Sequence[Intent], estate: Estate) -> frozenset[Obtains]:
+    """Return the holes that are open after these intents and are not now."""
+    before, after = change(intents, estate)
+    return frozenset(item for item in after - before if is_hole(item))
+
+
+def change(intents: Sequence[Intent], estate: Estate) -> tuple[frozenset[Obtains], frozenset[Obtains]]:
+    """Return who obtains what before and after, where the intents touch it."""
+    pairs: tuple[Pair, ...] = pairs_touched(intents, estate)
+    return obtains(Projection(), pairs, estate), obtains(Projection(intents), pairs, estate)
+
+
+def _intents(items: Iterable[Detected]) -> list[Intent]:
+    return [intent for item in items for intent in item.intents]
+
+
+def _culprit(kept: list[Detected], holes: frozenset[Obtains], estate: Estate) -> Detected:
+    concerned = [item for item in kept if any(_concerns(intent, hole) for intent in item.intents for hole in holes)]
+    closing = [item for item in concerned if len(_holes_without(item, kept, estate) & holes) < len(holes)]
+    return min(closing or concerned, key=lambda item: (_rank(item), item.finding.id))
+
+
+def _holes_without(item: Detected, kept: list[Detected], estate: Estate) -> frozenset[Obtains]:
+    return new_holes(_intents(other for other in kept if other is not item), estate)
+
+
+def _concerns(intent: Intent, hole: Obtains) -> bool:
+    if isinstance(intent, SetNameFlag | Grant):
+        return intent.template.name == hole.template
+    if isinstance(intent, Publish):
+        return (intent.template.name, intent.ca.name) == (hole.template, hole.ca)
+    return isinstance(intent, SetCaRegistryValue) and intent.ca.name == hole.ca and _decides(intent)
+
+
+def _decides(intent: SetCaRegistryValue) -> bool:
+    return intent.value is CaValue.REQUEST_DISPOSITION
+
+
+def _rank(item: Detected) -> int:
+    order: tuple[type, ...] = (SetNameFlag, Publish, Grant, SetCaRegistryValue)
+    return min((order.index(type(i)) for i in item.intents if type(i) in order), default=len(order))
+
+
+def _refusal(item: Detected, holes: frozenset[Obtains], *, overridden: bool) -> Refusal:
+    mine = sorted(hole for hole in holes if any(_concerns(intent, hole) for intent in item.intents))
+    who = ", ".join(sorted({hole.principal for hole in mine}))
+    templates = ", ".join(sorted({hole.template for hole in mine}))
+    return Refusal(
+        finding=item.finding.id,
+        guard=ANY_NAME,
+        reason=f"It would let {who} obtain a logon certificate in any name from {templates}.",
+        first=f"take Enroll on {templates} from {who}; grant the connector's one account; then plan again",
+        overridden=overridden,
+    )

@@ -1,0 +1,103 @@
+"""What a plan says of its own scope: whose estate, which targets, what was not asked, what stayed unread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from remediate.facts.directory import unreadable_sources
+from remediate.facts.documents import CaDocument, ConnectorDocument, Snapshot
+from remediate.facts.estate import Estate
+from remediate.facts.hosts import short_name
+from remediate.model.errors import UnknownFact
+from remediate.model.fact import Fact
+from remediate.model.finding import Target, Unknown
+from remediate.model.plan import TargetIdentity
+
+# Facts that only inform: no finding and no guard depends on them.
+INFORMING_CA = ("pending_requests", "ping", "disable_extension_list", "enabled_eku_for_defined_ca_cert")
+INFORMING_CONNECTOR = ("foreign_antivirus", "policy_servers_applied", "legacy_connection_status")
+
+
+def heading(estate: Estate) -> Iterator[str]:
+    """Yield the lines that say whose estate was read, when, and as whom the connectors call the CA."""
+    document = estate.snapshot.directory
+    if document is not None:
+        domain = estate.directory.root_dse.text_or("defaultNamingContext")
+        yield f"{_dns_name(domain)}, read {document.read_at} from {short_name(estate.directory.server)}"
+    for ca in estate.certification_authorities:
+        yield f"CA {ca.name} on {short_name(ca.host)}{'' if ca.asked else ' (its host was not read)'}"
+    for connector in estate.connectors:
+        try:
+            caller = connector.caller(estate.directory.netbios_name)
+        except UnknownFact:
+            caller = "an account that is not known"
+        yield f"connector {short_name(connector.host)}, calls the CA as {caller}"
+
+
+def _dns_name(naming_context: str) -> str:
+    return ".".join(part.partition("=")[2] for part in naming_context.split(",")) or "no domain"
+
+
+def targets(estate: Estate) -> Iterator[TargetIdentity]:
+    """Yield every target with what makes it the right one."""
+    if estate.snapshot.directory is not None:
+        domain = estate.snapshot.directory.domain.if_known()
+        guid = estate.directory.domain.object_guid if domain else ""
+        yield TargetIdentity(kind="directory", name=estate.directory.server, identity=_said(domain_objectGUID=guid))
+    for document in estate.snapshot.certification_authorities:
+        hashes = document.ca_cert_hash.if_known() or []
+        thumbprint = "".join(hashes[-1].split()).upper() if hashes else ""
+        yield _host(estate, "ca", document, certificate_thumbprint=thumbprint)
+    for connector in estate.snapshot.connectors:
+        yield _host(estate, "connector", connector)
+
+
+def _host(estate: Estate, kind: str, document: CaDocument | ConnectorDocument, **more: str) -> TargetIdentity:
+    name = document.machine.dns_host_name.if_known() or document.machine.computer_name
+    computer = estate.directory.computer(name) if estate.snapshot.directory is not None else None
+    guid = computer.object_guid if computer is not None else ""
+    machine = document.machine.machine_guid.if_known() or ""
+    return TargetIdentity(kind=kind, name=name, identity=_said(MachineGuid=machine, objectGUID=guid, **more))
+
+
+def _said(**identity: str) -> dict[str, str]:
+    return {name: value for name, value in identity.items() if value}
+
+
+def not_asked(estate: Estate) -> Iterator[str]:
+    """Yield what nobody gave, so that no check of it was made."""
+    if not estate.has_directory:
+        yield "the directory (no domain, domain controller or bundle with directory.json)"
+    if estate.intune is None:
+        yield "Intune profiles, assignments and users' mail (--intune)"
+    if not estate.connectors:
+        yield "connector hosts (--connector)"
+    if not estate.template_names:
+        yield "templates (no profile names one, and no --template)"
+    for ca in estate.certification_authorities:
+        if not ca.asked:
+            yield f"the host of {ca.name} ({ca.host})"
+
+
+def informing_unknowns(snapshot: Snapshot) -> Iterator[Unknown]:
+    """Yield the facts that only inform and could not be read: printed as unknown, they block nothing."""
+    for document in snapshot.certification_authorities:
+        yield from _informing(Target("ca", document.read_from), document, INFORMING_CA)
+    for connector in snapshot.connectors:
+        yield from _informing(Target("connector", connector.read_from), connector, INFORMING_CONNECTOR)
+    if snapshot.directory is not None:
+        for name, fact in unreadable_sources(snapshot.directory):
+            yield _unknown(Target("estate", snapshot.directory.read_from), name, fact)
+
+
+def _informing(target: Target, document: CaDocument | ConnectorDocument, names: tuple[str, ...]) -> Iterator[Unknown]:
+    for name in names:
+        fact: Fact[object] = getattr(document, name)
+        if not fact.known:
+            yield _unknown(target, name, fact)
+
+
+def _unknown(target: Target, name: str, fact: Fact[object]) -> Unknown:
+    why = fact.unreadable.why if fact.unreadable else "the collector did not report it"
+    code = fact.unreadable.code if fact.unreadable else ""
+    return Unknown(playbook="", cause="", target=target, fact=name, why=why, code=code, needed=False)

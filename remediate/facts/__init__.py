@@ -1,0 +1,1 @@
+"""What can be read: the documents that collectors write, and the typed estate that is made from them."""

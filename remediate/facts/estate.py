@@ -1,0 +1,130 @@
+"""The estate: everything a snapshot says, as the objects that playbooks look at, and what is in scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from remediate.facts.directory import Directory, EnrollmentService, Principal, Template
+from remediate.facts.documents import CaDocument, Failure, Snapshot
+from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name
+from remediate.facts.intune import Intune, Profile
+from remediate.model.errors import UnknownFact
+
+
+@dataclass(frozen=True)
+class Issuance:
+    """A template that is to be issued by a CA: what a profile asks for, or what --template names."""
+
+    template: Template
+    ca: CertificationAuthority
+
+    @property
+    def name(self) -> str:
+        """`template on CA`."""
+        return f"{self.template.name} on {self.ca.name}"
+
+
+class Estate:
+    """What was read, in one place. Using what could not be read raises UnknownFact."""
+
+    def __init__(
+        self, snapshot: Snapshot, templates: Iterable[str] = (), settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.snapshot = snapshot
+        self.settings = dict(settings or {})
+        self._asked_templates = tuple(templates)
+        self._directory = Directory(snapshot.directory) if snapshot.directory else None
+        self.intune = Intune(snapshot.intune) if snapshot.intune is not None else None
+
+    def failure(self, role: str, host: str = "") -> Failure | None:
+        """Return why a target of this role could not be read, None when it could."""
+        found = (f for f in self.snapshot.failures if f.role == role and host.lower() in {"", f.target.lower()})
+        return next(found, None)
+
+    @property
+    def has_directory(self) -> bool:
+        """Whether a directory was read or should have been."""
+        return self._directory is not None or self.failure("directory") is not None
+
+    @property
+    def directory(self) -> Directory:
+        """The directory. Raises UnknownFact when it could not be read."""
+        if self._directory is None:
+            failure = self.failure("directory")
+            raise UnknownFact("the directory", failure.what if failure else "it was not read")
+        return self._directory
+
+    @cached_property
+    def certification_authorities(self) -> tuple[CertificationAuthority, ...]:
+        """Every CA of the directory and every CA host that was read."""
+        documents = list(self.snapshot.certification_authorities)
+        found = []
+        for service in self._directory.enrollment_services if self._directory else ():
+            document = next((d for d in documents if _belongs(service, d)), None)
+            documents = [d for d in documents if d is not document]
+            found.append(CertificationAuthority(service, document, self.failure("ca", service.host)))
+        found += [CertificationAuthority(None, document, None) for document in documents]
+        known = {ca.host.lower() for ca in found}
+        rest = [f for f in self.snapshot.failures if f.role == "ca" and f.target.lower() not in known]
+        return (*found, *(CertificationAuthority(None, None, failure) for failure in rest))
+
+    @cached_property
+    def connectors(self) -> tuple[ConnectorHost, ...]:
+        """Every connector host that was asked for."""
+        read = [ConnectorHost(document, None) for document in self.snapshot.connectors]
+        failed = [ConnectorHost(None, f) for f in self.snapshot.failures if f.role == "connector"]
+        return (*read, *failed)
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """The PKCS profiles, none when no export was given."""
+        return self.intune.profiles if self.intune else ()
+
+    @cached_property
+    def template_names(self) -> tuple[str, ...]:
+        """The names of the templates in scope: those that a profile or --template names."""
+        names = [*self._asked_templates, *(profile.template for profile in self.profiles if profile.template)]
+        return tuple(sorted({name.lower(): name for name in names}.values()))
+
+    @cached_property
+    def templates(self) -> tuple[Template, ...]:
+        """The templates in scope that exist in the directory."""
+        known = self.directory.templates
+        return tuple(known[name.lower()] for name in self.template_names if name.lower() in known)
+
+    @cached_property
+    def issuances(self) -> tuple[Issuance, ...]:
+        """Every template in scope with every CA that is to issue it."""
+        return tuple(Issuance(template, ca) for template in self.templates for ca in self._issuers(template))
+
+    def _issuers(self, template: Template) -> Iterator[CertificationAuthority]:
+        asking = [profile for profile in self.profiles if profile.template.lower() == template.name.lower()]
+        named = [ca for ca in self.certification_authorities if any(self.matches(p, ca) for p in asking)]
+        everywhere = not named or template.name.lower() in {name.lower() for name in self._asked_templates}
+        candidates = self.certification_authorities if everywhere else named
+        yield from (ca for ca in candidates if ca.service is not None)
+
+    def matches(self, profile: Profile, ca: CertificationAuthority) -> bool:
+        """Whether a profile means this CA: its host or its name is right."""
+        return profile.ca_host.lower() == ca.host.lower() or ca.is_called(profile.ca_name)
+
+    def caller(self, connector: ConnectorHost) -> Principal:
+        """Return the account as which a connector calls the CA."""
+        return self.directory.principal(connector.caller(self.directory.netbios_name))
+
+    @property
+    def read_at(self) -> str:
+        """When the snapshot was complete: the newest reading."""
+        documents = [*self.snapshot.certification_authorities, *self.snapshot.connectors]
+        times = [document.read_at for document in documents] + [failure.read_at for failure in self.snapshot.failures]
+        return max([*times, self.snapshot.directory.read_at if self.snapshot.directory else ""])
+
+
+def _belongs(service: EnrollmentService, document: CaDocument) -> bool:
+    """A host's facts belong to an enrollment service of its host and, where the host has told it, of its name."""
+    host = document.machine.dns_host_name.if_known() or document.machine.computer_name
+    same_host = host.lower() == service.host.lower() or host.lower() == short_name(service.host).lower()
+    name = document.common_name.if_known()
+    return same_host and name in (None, service.display_name, service.cn)

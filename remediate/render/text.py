@@ -1,0 +1,110 @@
+"""Lines of text for terminals and tickets: wrapped, styled by name, and free of control characters.
+
+A foreign string (a template's name, an event's text) can neither move the cursor nor turn the reading direction.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+WIDTH = 120
+
+# SGR parameters of ECMA-48 8.3.117, only the eight colours that every terminal has.
+_SGR = {
+    "title": "1",
+    "problem": "1;33",
+    "refused": "1;31",
+    "unknown": "1;35",
+    "add": "32",
+    "remove": "31",
+    "muted": "2",
+}
+
+_BREAKABLE = re.compile(r"(?<=[\\/,;])")
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line without its line end. `style`: plain, title, problem, refused, unknown, add, remove or muted."""
+
+    text: str
+    style: str = "plain"
+
+
+def visible(text: str) -> str:
+    """Return the text with controls, line separators and direction marks written as `\\uXXXX`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible_character(character) for character in text)
+
+
+def _visible_character(character: str) -> str:
+    if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp", "Cs"}:
+        return f"\\u{ord(character):04x}"
+    return character
+
+
+def wrap(text: str, *, first: str = "", rest: str | None = None, style: str = "plain") -> Iterator[Line]:
+    """Yield the text in lines of at most WIDTH, the first behind `first`, the others behind `rest` (blanks)."""
+    behind = " " * len(first) if rest is None else rest
+    words = _fitting_words(visible(text), WIDTH - max(len(first), len(behind)))
+    lines = textwrap.wrap(
+        words,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=behind,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    )
+    for line in lines or [first.rstrip()]:
+        yield Line(line, style)
+
+
+def _fitting_words(text: str, room: int) -> str:
+    """Break words that are longer than a line behind a path's or a name's separator, where there is one."""
+    return re.sub(rf"\S{{{room + 1},}}", lambda word: " ".join(_pieces(word.group(), room)), text)
+
+
+def _pieces(word: str, room: int) -> Iterator[str]:
+    piece = ""
+    for part in _BREAKABLE.split(word):
+        if piece and len(piece) + len(part) > room:
+            yield piece
+            piece = ""
+        piece += part
+    yield piece
+
+
+def beside(left: str, right: str, *, column: int = 74, style: str = "plain") -> Iterator[Line]:
+    """Yield one line with `right` at the column, or two lines where one has no room."""
+    left, right = visible(left), visible(right)
+    start = max(column, len(left) + 2)
+    if not right:
+        yield Line(left, style)
+    elif start + len(right) <= WIDTH:
+        yield Line(left.ljust(start) + right, style)
+    elif len(left) + 2 + len(right) <= WIDTH:
+        yield Line(left + right.rjust(WIDTH - len(left)), style)
+    else:
+        yield Line(left, style)
+        yield from wrap(right, first="         ")
+
+
+def as_text(lines: Iterable[Line]) -> str:
+    """Return the lines as plain text, without blanks at line ends."""
+    return "".join(line.text.rstrip() + "\n" for line in lines)
+
+
+def as_terminal_text(lines: Iterable[Line]) -> str:
+    """Return the lines with ANSI colours, for a terminal only."""
+    return "".join(_coloured(line) + "\n" for line in lines)
+
+
+def _coloured(line: Line) -> str:
+    code = _SGR.get(line.style)
+    return f"\x1b[{code}m{line.text.rstrip()}\x1b[0m" if code else line.text.rstrip()

@@ -1,0 +1,101 @@
+"""The files of a folder or a .zip with the limits that a bundle from elsewhere needs: sizes first, no way outside."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from remediate.model.errors import DocumentError
+
+LARGEST: Final = 256 << 20
+"""Bytes of one file, uncompressed."""
+LARGEST_TOGETHER: Final = 1 << 30
+"""Bytes of all files of one path, uncompressed."""
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class File(NamedTuple):
+    """One file: its name with forward slashes below what was named, the place to tell a person, and its bytes."""
+
+    name: str
+    place: str
+    text: bytes
+
+
+class _Budget:
+    """How many bytes may still be read from one path."""
+
+    def __init__(self) -> None:
+        self.left = LARGEST_TOGETHER
+
+    def spend(self, size: int, place: str) -> None:
+        self.left -= size
+        if size > LARGEST or self.left < 0:
+            raise DocumentError(
+                "it is too large to be part of a bundle", where=place,
+                why=f"at most {LARGEST >> 20} MB each and {LARGEST_TOGETHER >> 20} MB together",
+            )  # fmt: skip
+
+
+def files_of(path: Path) -> list[File]:
+    """The JSON files of a folder or .zip, .zip files within a folder opened too, by name. Raises DocumentError."""
+    try:
+        return list(_files(path, _Budget()))
+    except OSError as error:
+        raise DocumentError(
+            "it could not be read", where=str(path), why=error.strerror or type(error).__name__, do="Check the path."
+        ) from None
+
+
+def _files(path: Path, budget: _Budget) -> Iterator[File]:
+    if path.is_file():
+        if path.suffix.lower() == ".zip":
+            yield from _members(path, budget)
+        else:
+            yield _file(path, path.parent, budget)
+        return
+    if not path.is_dir():
+        raise DocumentError("it does not exist", where=str(path), do="Check the path.")
+    for one in sorted(path.rglob("*")):
+        if one.is_file() and one.suffix.lower() == ".zip":
+            yield from _members(one, budget)
+        elif one.is_file() and one.suffix.lower() == ".json":
+            yield _file(one, path, budget)
+
+
+def _file(path: Path, root: Path, budget: _Budget) -> File:
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise DocumentError("it leads out of the folder", where=str(path), do="Copy the file itself into the folder.")
+    budget.spend(path.stat().st_size, str(path))
+    return File(path.relative_to(root).as_posix(), str(path), path.read_bytes().removeprefix(_BYTE_ORDER_MARK))
+
+
+def _members(path: Path, budget: _Budget) -> Iterator[File]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wanted = [one for one in archive.infolist() if not one.is_dir()]
+            for member in wanted:
+                _check(member, path)
+                budget.spend(member.file_size, f"{path}: {member.filename}")
+            for member in sorted(wanted, key=lambda one: one.filename):
+                if member.filename.lower().endswith(".json"):
+                    yield _member(archive, member, path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        raise DocumentError(
+            "the .zip file is torn or encrypted", where=str(path), do="Copy it again, or collect again."
+        ) from None
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> File:
+    with archive.open(member) as content:
+        data = content.read(member.file_size + 1)  # what is said about its size is all that is read
+    return File(member.filename.replace("\\", "/"), f"{path}: {member.filename}", data.removeprefix(_BYTE_ORDER_MARK))
+
+
+def _check(member: zipfile.ZipInfo, path: Path) -> None:
+    name = member.filename.replace("\\", "/")
+    if name.startswith("/") or ":" in name or ".." in name.split("/"):
+        raise DocumentError("a name in it leads out of it", where=f"{path}: {member.filename}", do="Do not use it.")

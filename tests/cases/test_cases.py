@@ -1,0 +1,91 @@
+"""Every case file against its playbook: found, not found, unknown, refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remediate.engine.planning import PlanOptions, make_plan
+from remediate.facts.documents import CaDocument, ConnectorDocument, DirectoryDocument, IntuneObject, Snapshot
+from remediate.model.plan import Plan
+
+HERE = Path(__file__).parent
+HEALTHY = HERE.parent.parent / "examples" / "contoso-healthy"
+CASES = sorted(HERE.rglob("*.json"))
+
+
+def documents() -> dict[str, Any]:
+    files = [path for path in HEALTHY.rglob("*.json") if path.name != "bundle.json"]
+    return {str(path.relative_to(HEALTHY)): json.loads(path.read_text(encoding="utf-8")) for path in sorted(files)}
+
+
+def changed(case: dict[str, Any]) -> dict[str, Any]:
+    found = copy.deepcopy(documents())
+    for address, value in case.get("set", {}).items():
+        parent, last = place(found, address)
+        parent[last] = value
+    for address in case.get("remove", []):
+        parent, last = place(found, address)
+        del parent[last]
+    return found
+
+
+def place(found: dict[str, Any], address: str) -> tuple[Any, Any]:
+    file, _, path = address.partition(" /")
+    node: Any = found[file]
+    *parents, last = path.split("/")
+    for part in parents:
+        node = node[key(node, part)]
+    return node, key(node, last)
+
+
+def key(node: Any, part: str) -> Any:
+    if not isinstance(node, list):
+        return part
+    if part.startswith("["):
+        return next(at for at, entry in enumerate(node) if entry["dn"].lower().startswith(part[1:-1].lower() + ","))
+    return int(part)
+
+
+def snapshot(found: dict[str, Any]) -> Snapshot:
+    def typed(prefix: str, kind: Any) -> list[Any]:
+        return [msgspec.convert(v, kind) for name, v in found.items() if name.startswith(prefix)]
+
+    intune = [IntuneObject(n, msgspec.Raw(json.dumps(v).encode())) for n, v in found.items() if n.startswith("intune")]
+    return Snapshot(
+        directory=typed("directory", DirectoryDocument)[0],
+        certification_authorities=tuple(typed("ca-", CaDocument)),
+        connectors=tuple(typed("connector-", ConnectorDocument)),
+        intune=tuple(intune),
+    )
+
+
+def plan_of(case: dict[str, Any]) -> Plan:
+    options = PlanOptions(
+        playbooks=(case["playbook"],),
+        settings=case.get("settings", {}),
+        overrides=tuple(case.get("overrides", [])),
+    )
+    return make_plan(snapshot(changed(case)), options)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_case(path: Path) -> None:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    plan = plan_of(case)
+    assert sorted({finding.cause for finding in plan.findings}) == sorted(case["found"]), plan.findings
+    assert sorted({u.cause for u in plan.unknown if u.needed}) == sorted(case.get("unknown", [])), plan.unknown
+    assert sorted(r.guard for r in plan.refused if not r.overridden) == sorted(case.get("refused", [])), plan.refused
+    assert [action.kind for action in plan.actions] == case.get("actions", []), plan.actions
+    assert len(plan.not_planned) == len(case.get("not_planned", [])), plan.not_planned
+    assert plan.complete is not bool(case.get("unknown"))
+
+
+def test_every_playbook_has_cases() -> None:
+    playbooks = {path.stem for path in (HERE.parent.parent / "playbooks").glob("*.py")}
+    assert playbooks == {path.parent.name for path in CASES}

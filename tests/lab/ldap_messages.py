@@ -1,0 +1,70 @@
+"""As much of LDAP's encoding ([RFC 4511] 4.1.1, BER) as a recorder needs: where a message ends and what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+OPERATIONS = {
+    0x60: "bind", 0x42: "unbind", 0x63: "search", 0x66: "modify", 0x68: "add", 0x4A: "delete", 0x6C: "rename",
+    0x6E: "compare", 0x50: "abandon", 0x77: "extended",
+}  # fmt: skip
+"""The tags of protocolOp that a client sends ([RFC 4511] 4.2 to 4.12)."""
+WRITES = frozenset({"modify", "add", "delete", "rename"})
+PAGED_RESULTS = b"1.2.840.113556.1.4.319"
+"""The control of [RFC 2696]."""
+SEQUENCE = 0x30
+CONTROLS = 0xA0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One request. `target` is its DN; `next_page` says that a search only fetches more of an earlier one."""
+
+    name: str
+    target: str = ""
+    next_page: bool = False
+    connection: int = 0
+
+
+def element_length(data: bytes | bytearray) -> int | None:
+    """The length of the BER element that `data` begins with, header included; None while the header is incomplete."""
+    if len(data) < 2:
+        return None
+    if data[1] < 0x80:
+        return 2 + data[1]
+    size = data[1] & 0x7F
+    return 2 + size + int.from_bytes(data[2 : 2 + size], "big") if len(data) >= 2 + size else None
+
+
+def elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(tag, content) of the BER elements that stand one after the other."""
+    while data:
+        length = element_length(data)
+        if length is None or length > len(data):
+            raise ValueError("cut off BER element")
+        header = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
+        yield data[0], data[header:length]
+        data = data[length:]
+
+
+def read_operation(message: bytes, connection: int) -> Operation:
+    """What one whole LDAPMessage asks for."""
+    [(_, content)] = elements(message)
+    _identifier, (tag, request), *rest = elements(content)
+    name = OPERATIONS.get(tag, f"0x{tag:02x}")
+    if name not in WRITES | {"search"}:
+        return Operation(name, connection=connection)
+    target = request if name == "delete" else next(elements(request))[1]
+    return Operation(name, target.decode("utf-8", "replace"), _continues(rest), connection)
+
+
+def _continues(rest: list[tuple[int, bytes]]) -> bool:
+    """Whether the controls carry a paging cookie."""
+    for _, control in (one for tag, content in rest if tag == CONTROLS for one in elements(content)):
+        oid, *_criticality, value = (part for _, part in elements(control))
+        if oid == PAGED_RESULTS:
+            [(_, sequence)] = elements(value)
+            _size, (_, cookie) = elements(sequence)
+            return bool(cookie)
+    return False

@@ -1,0 +1,1 @@
+"""Tests of the PowerShell in `scripts`, run by a real PowerShell engine."""

@@ -1,0 +1,140 @@
+"""The text of the scripts: ASCII, CRLF, parsed by PowerShell itself, and only commands that Windows PowerShell 5.1 has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shared import SHARED, needs_shared
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+FILES = sorted((SCRIPTS / "lib").glob("*.ps1")) + sorted((SCRIPTS / "collect").glob("*.ps1"))
+PWSH = os.environ.get("REMEDIATE_PWSH") or shutil.which("pwsh")
+needs_pwsh = pytest.mark.skipif(PWSH is None, reason="there is no pwsh on PATH")
+
+APPROVED_VERBS = {"ConvertFrom", "ConvertTo", "Find", "Format", "Get", "Invoke", "New", "Read", "Test"}
+COMMON_PARAMETERS = {"ErrorAction"}
+PROGRAMS = {"certutil.exe", "whoami.exe"}
+
+PARSE = r"""
+param([string] $Folder)
+$rows = foreach ($file in Get-ChildItem -LiteralPath $Folder -Recurse -Filter '*.ps1') {
+    $tokens = $null; $errors = $null
+    $tree = [System.Management.Automation.Language.Parser]::ParseFile($file.FullName, [ref] $tokens, [ref] $errors)
+    $commands = $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.CommandAst] }, $true)
+    $functions = $tree.FindAll({ $args[0] -is [System.Management.Automation.Language.FunctionDefinitionAst] }, $true)
+    @{
+        file = $file.Name
+        errors = @(foreach ($one in $errors) { "$one" })
+        functions = @(foreach ($one in $functions) {
+            $help = $one.GetHelpContent()
+            @{
+                name = $one.Name; synopsis = "$($help.Synopsis)"
+                lines = $one.Extent.EndLineNumber - $one.Extent.StartLineNumber + 1
+                documented = @(if ($help) { $help.Parameters.Keys })
+                parameters = @(if ($one.Body.ParamBlock) { foreach ($p in $one.Body.ParamBlock.Parameters) { $p.Name.VariablePath.UserPath } })
+            }
+        })
+        commands = @(foreach ($one in $commands) {
+            @{
+                name = "$($one.GetCommandName())"
+                parameters = @(foreach ($e in $one.CommandElements) {
+                    if ($e -is [System.Management.Automation.Language.CommandParameterAst]) { $e.ParameterName }
+                })
+            }
+        })
+    }
+}
+ConvertTo-Json -InputObject @($rows) -Depth 6 -Compress
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What the parser found in each script."""
+    if PWSH is None:
+        pytest.skip("there is no pwsh on PATH")
+    script = tmp_path_factory.mktemp("parse") / "parse.ps1"
+    script.write_text(PARSE)
+    done = subprocess.run(
+        [PWSH, "-NoProfile", "-NonInteractive", "-File", str(script), "-Folder", str(SCRIPTS)],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    assert len(rows) >= len(FILES)
+    return rows
+
+
+def functions(parsed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for row in parsed for one in row["functions"]}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_ascii_with_windows_line_ends(file: Path) -> None:
+    content = file.read_bytes()
+    assert content.isascii()
+    assert content.count(b"\n") == content.count(b"\r\n") > 0
+    assert b"\t" not in content
+    assert all(len(line) <= 130 for line in content.splitlines())
+    assert len(content.splitlines()) < 400
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_nothing_that_only_later_versions_know(file: Path) -> None:
+    text = file.read_text("ascii")
+    newer = r"\?\?|&&|\|\||-Parallel|-AsHashtable|\?\.|-AsByteStream|-SkipCertificateCheck|Invoke-Expression|\biex\b"
+    assert not re.search(newer, text)
+
+
+@needs_pwsh
+def test_the_parser_has_no_complaint(parsed: list[dict[str, Any]]) -> None:
+    assert [(row["file"], row["errors"]) for row in parsed if row["errors"]] == []
+
+
+@needs_pwsh
+def test_functions_are_short_named_well_and_described(parsed: list[dict[str, Any]]) -> None:
+    names = [one["name"] for row in parsed for one in row["functions"]]
+    assert len(names) == len(set(names))
+    for name, one in functions(parsed).items():
+        assert name.partition("-")[0] in APPROVED_VERBS, name
+        assert one["synopsis"], name
+        assert one["lines"] <= 45, name
+        assert {p.upper() for p in one["parameters"]} == {p.upper() for p in one["documented"]}, name
+
+
+@needs_pwsh
+def test_own_functions_are_called_with_their_own_parameters(parsed: list[dict[str, Any]]) -> None:
+    ours = functions(parsed)
+    called = [one for row in parsed for one in row["commands"] if one["name"] in ours]
+    assert called
+    for one in called:
+        assert set(one["parameters"]) <= set(ours[one["name"]]["parameters"]), one
+
+
+@needs_pwsh
+@needs_shared
+def test_every_command_and_parameter_is_in_windows_powershell(parsed: list[dict[str, Any]]) -> None:
+    assert SHARED is not None
+    modules = json.loads((SHARED / "material" / "powershell51" / "commands.json").read_text())
+    known = {name: command["parameters"] for module in modules.values() for name, command in module.items()}
+    foreign = [one for row in parsed for one in row["commands"] if one["name"] not in functions(parsed)]
+    assert foreign
+    for one in foreign:
+        if not one["name"]:  # `& $Reading` and `& $Program`
+            continue
+        assert one["name"] in known, one
+        allowed = {name.lower() for name in known[one["name"]]} | {name.lower() for name in COMMON_PARAMETERS}
+        assert {name.lower() for name in one["parameters"]} <= allowed, one
+
+
+def test_no_script_calls_a_program_but_those_named() -> None:
+    called = {name for file in FILES for name in re.findall(r"-Program '([^']+)'", file.read_text("ascii"))}
+    assert called == PROGRAMS
+    assert not any(re.search(r"-(setreg|delreg|resubmit|deny)\b", file.read_text("ascii")) for file in FILES)
