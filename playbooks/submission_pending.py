@@ -46,7 +46,7 @@ def policy_module_holds_requests(ca: CertificationAuthority, estate: Estate) -> 
         advice = "Its settings are its maker's; ask there how it decides. Nothing is written below its key."
         yield Found(f"The active policy module is {ca.policy_module}, not Microsoft's.", advice=(advice,))
     elif ca.request_disposition.leaves_it_to_the_request:
-        evidence = Evidence(ca.at("RequestDisposition"), ca.request_disposition.describe())
+        evidence = Evidence(ca.policy_at("RequestDisposition"), ca.request_disposition.describe())
         yield Found(
             "The request itself decides whether it waits.", (evidence,), advice=("Set it on purpose, by hand.",)
         )
@@ -54,7 +54,7 @@ def policy_module_holds_requests(ca: CertificationAuthority, estate: Estate) -> 
         now = ca.request_disposition.describe()
         shown = now if ca.request_disposition_value is not None else f"absent, which counts as {now}"
         fix = SetCaRegistryValue(ca, CaValue.REQUEST_DISPOSITION, int(Disposition.ISSUE))
-        evidence = (Evidence(ca.at("RequestDisposition"), shown), *waiting(ca))
+        evidence = (Evidence(ca.policy_at("RequestDisposition"), shown), *waiting(ca))
         yield Found("The policy module sets every request to pending.", evidence, fix=(fix,))
 
 

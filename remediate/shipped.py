@@ -1,4 +1,4 @@
-"""What travels with the program: its version, the playbooks and the PowerShell.
+"""What travels with the program: the playbooks and the PowerShell.
 
 In a wheel they stand inside the package, in a checkout beside it; either way they are plain files to read.
 """
@@ -9,15 +9,13 @@ from pathlib import Path
 
 from remediate.model.errors import DocumentError
 
-VERSION = "0.1.0"
 
-
-def playbooks() -> Path:
+def playbooks_folder() -> Path:
     """Return the folder of the playbooks. Raises DocumentError when the installation lacks it."""
     return _folder("playbooks")
 
 
-def scripts() -> Path:
+def scripts_folder() -> Path:
     """Return the folder of the PowerShell, with lib/ and collect/. Raises DocumentError when it is missing."""
     return _folder("scripts")
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 from remediate.facts.documents import CaDocument, Events, Machine, PendingRequest, Ping, Service
 
 from .descriptors import ca_security
-from .estate import ABSENT, CA_HOST, DOMAIN, ISSUING_CA, NETBIOS, VPN_TEMPLATE, Estate, ca_certificates, guid, read
-from .estate import reading, thumbprint
+from .estate import (
+    ABSENT,
+    CA_HOST,
+    DOMAIN,
+    ISSUING_CA,
+    NETBIOS,
+    VPN_TEMPLATE,
+    Estate,
+    ca_certificates,
+    guid,
+    read,
+    reading,
+    thumbprint,
+)
 from .templates import OIDS
 
 _CONFIGURATION = f"HKLM\\SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration\\{ISSUING_CA}"

@@ -18,6 +18,7 @@ from remediate.facts.documents import (
     RequestFolders,
     Service,
 )
+from remediate.model.fact import Fact
 
 from .certification_authority import machine
 from .estate import ABSENT, CA_HOST, DOMAIN, ROOT_CERTIFICATE, Estate, guid, read, reading, thumbprint
@@ -47,9 +48,7 @@ def document(estate: Estate) -> ConnectorDocument:
         request_folders=(_request_folders(estate),),
         antivirus_folders=read(_antivirus_folders(estate)),
         defender_exclusions=read(["D:\\Backup"] if broken else [_REQUESTS, _STATUS, _REVOCATION]),
-        defender_status=read(
-            DefenderStatus(running_mode="Normal", tamper_protected=False, real_time_protection=True)
-        ),
+        defender_status=read(DefenderStatus(running_mode="Normal", tamper_protected=False, real_time_protection=True)),
         defender_policy=read(DefenderPolicy(exclusions_managed=False, local_admin_merge_disabled=False)),
         foreign_antivirus=read([]),
         trusted_roots=read([thumbprint(ROOT_CERTIFICATE).hex().upper()]),
@@ -111,7 +110,7 @@ def _request_folders(estate: Estate) -> RequestFolders:
     )
 
 
-def _folder(part: str, files: list[RequestFile]):  # type: ignore[no-untyped-def]  # a fact of RequestFolder
+def _folder(part: str, files: list[RequestFile]) -> Fact[RequestFolder]:
     newest_first = tuple(sorted(files, key=lambda file: file.written, reverse=True))
     return read(RequestFolder(path=f"{_REQUESTS}\\{part}", total=len(files), files=newest_first))
 

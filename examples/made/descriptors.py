@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from remediate.adcs.ace import Ace, enroll_ace, read_ace
-from remediate.adcs.rights import ENROLL, CaRight, Control
+from remediate.adcs.rights import ACL_REVISION_DS, ENROLL, CaRight, Control
 from remediate.adcs.security_descriptor import ACL_HEADER, DESCRIPTOR_HEADER
 from remediate.adcs.sid import Sid
 
@@ -58,7 +58,7 @@ def ca_security() -> bytes:
         Ace.allow(CONN1, CaRight.MANAGE_CERTIFICATES | CaRight.ENROLL),
         Ace.allow(AUTHENTICATED_USERS, CaRight.ENROLL),
     ]
-    return _descriptor(BUILTIN_ADMINISTRATORS, aces, protected=False)
+    return _descriptor(BUILTIN_ADMINISTRATORS, aces, protected=False, revision=2)
 
 
 def _administrators() -> list[Ace]:
@@ -74,11 +74,10 @@ def _directory_object(owner: Sid, aces: list[Ace]) -> bytes:
     return _descriptor(owner, aces, protected=True)
 
 
-def _descriptor(owner: Sid, aces: list[Ace], *, protected: bool) -> bytes:
+def _descriptor(owner: Sid, aces: list[Ace], *, protected: bool, revision: int = ACL_REVISION_DS) -> bytes:
     """Header, DACL, owner, group ([MS-DTYP] 2.4.6); entries for one right stand where Windows puts them, first."""
     ordered = sorted(aces, key=lambda ace: not ace.is_object)
     body = b"".join(ace.binary for ace in ordered)
-    revision = 4 if any(ace.is_object for ace in ordered) else 2
     acl = ACL_HEADER.pack(revision, 0, ACL_HEADER.size + len(body), len(ordered), 0) + body
     control = Control.SELF_RELATIVE | Control.DACL_PRESENT | Control.DACL_AUTO_INHERITED
     control |= Control.DACL_PROTECTED if protected else Control(0)

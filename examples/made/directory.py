@@ -78,7 +78,7 @@ def _root_dse() -> Entry:
 def _partitions() -> list[Entry]:
     container = f"CN=Partitions,{CONFIGURATION_DN}"
     cross_ref = ["top", "crossRef"]
-    enterprise = {"dnsRoot": DOMAIN, "objectClass": cross_ref, "systemFlags": 1}
+    enterprise: dict[str, Any] = {"dnsRoot": DOMAIN, "objectClass": cross_ref, "systemFlags": 1}
     return [
         entry(f"CN=Enterprise Configuration,{container}", nCName=CONFIGURATION_DN, **enterprise),
         entry(f"CN=Enterprise Schema,{container}", nCName=f"CN=Schema,{CONFIGURATION_DN}", **enterprise),
@@ -94,7 +94,15 @@ def _partitions() -> list[Entry]:
 
 
 def _public_key_services(estate: Estate) -> list[Entry]:
-    containers = ("AIA", "CDP", "Certificate Templates", "Certification Authorities", "Enrollment Services", "KRA", "OID")
+    containers = (
+        "AIA",
+        "CDP",
+        "Certificate Templates",
+        "Certification Authorities",
+        "Enrollment Services",
+        "KRA",
+        "OID",
+    )
     return [
         entry(SERVICES_DN, objectClass=["top", "container"]),
         *(entry(f"CN={name},{SERVICES_DN}", objectClass=["top", "container"]) for name in containers),

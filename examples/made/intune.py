@@ -63,7 +63,9 @@ def _ios_mail(estate: Estate) -> Json:
 def _windows_vpn(estate: Estate) -> Json:
     """Broken: it is assigned to nobody."""
     group = None if estate.broken else USERS
-    return _pkcs("windows10PkcsCertificateProfile", "Windows VPN certificate", VPN_TEMPLATE, group) | _windows_settings()
+    return (
+        _pkcs("windows10PkcsCertificateProfile", "Windows VPN certificate", VPN_TEMPLATE, group) | _windows_settings()
+    )
 
 
 def _windows_settings() -> Json:

@@ -21,7 +21,7 @@ from remediate.model.errors import DocumentError, ExitCode, UsageError
 @fact_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.pass_context
-def collect(context: click.Context, out: str | None, scripts: str | None, as_json: bool, **options: Any) -> int:
+def collect(context: click.Context, /, out: str | None, scripts: str | None, as_json: bool, **options: Any) -> int:
     """Read the live estate into a bundle, or write the collectors for the Windows team.
 
     Exit codes: 0 everything was read, 1 a target could not be read (the bundle says why).

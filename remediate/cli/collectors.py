@@ -9,11 +9,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from remediate import shipped
+from remediate import __version__
 from remediate.engine.collect import HostRequest, HostRole
 from remediate.model.errors import DocumentError, UsageError
+from remediate.shipped import scripts_folder
 
-COLLECTOR = f"remediate {shipped.VERSION}"
+COLLECTOR = f"remediate {__version__}"
 
 # A DNS name or an address, which needs no escaping between single quotes of PowerShell.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
@@ -37,7 +38,7 @@ _HEADERS = {
 
 def collector_source(role: HostRole) -> str:
     """Return every function of scripts/lib and the role's own, sorted by file. Raises DocumentError."""
-    folder = shipped.scripts()
+    folder = scripts_folder()
     paths = [*sorted((folder / "lib").glob("*.ps1"), key=lambda path: path.name), folder / "collect" / f"{role}.ps1"]
     return "\n".join(_text(path) for path in paths)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from remediate.cli.collectors import collector_call, collector_source
 from remediate.cli.options import FactOptions
-from remediate.engine.collect import HostRequest, HostSource, Progress, Wanted, collect, silent
+from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, silent
 from remediate.facts.documents import Snapshot
 from remediate.model.errors import UsageError
 from remediate.transports.credentials import Credential, resolve
@@ -22,7 +22,7 @@ HOST_DEADLINE = 120.0
 
 
 def read_facts(options: FactOptions, *, terminal: bool) -> Snapshot:
-    """Return the snapshot. `terminal` allows a password prompt. Raises DocumentError and UsageError; Failures stay inside."""
+    """Return the snapshot. `terminal` allows a password prompt. Raises DocumentError and UsageError."""
     snapshot = _offline(options) if options.bundle else _live(options, terminal=terminal)
     if not options.intune:
         return snapshot
@@ -84,7 +84,7 @@ def host_source(options: FactOptions, credential: Credential) -> HostSource:
     return read
 
 
-_ROLES = ("ca", "connector")
+_ROLES: tuple[HostRole, ...] = ("ca", "connector")
 
 
 @contextmanager

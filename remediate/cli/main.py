@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
+from remediate import __version__
 from remediate.model.errors import ExitCode, RemediateError
-from remediate.shipped import VERSION
 
 _VERBS = {
     "list": "remediate.cli.playbooks:list_playbooks",
@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(VERSION, prog_name="remediate", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="remediate", message="%(prog)s %(version)s")
 @click.option(
     "--config",
     envvar="REMEDIATE_CONFIG",

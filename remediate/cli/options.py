@@ -133,7 +133,7 @@ def settings_from(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def window_from(text: str) -> tuple[str, str]:
-    """Return START/END in UTC, both empty for no window. Raises UsageError for a time without an offset or an empty window."""
+    """Return START/END in UTC, both empty for no window. Raises UsageError for what is no window."""
     if not text:
         return "", ""
     start, slash, end = text.partition("/")

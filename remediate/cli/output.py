@@ -1,4 +1,4 @@
-"""What goes to stdout, and nothing else goes there; colour on a terminal only. Files are written whole or not at all."""
+"""What goes to stdout, and nothing else goes there; colour on a terminal only. Files are written whole."""
 
 from __future__ import annotations
 

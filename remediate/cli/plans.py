@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @planning_options
 @output_options
 @click.pass_context
-def run(context: click.Context, names: tuple[str, ...], dry_run: bool, every: bool, **options: Any) -> int:
+def run(context: click.Context, /, names: tuple[str, ...], dry_run: bool, every: bool, **options: Any) -> int:
     """Detect, and print what would change. Takes playbooks, codes such as 0x80094015, or files.
 
     Exit codes: 0 nothing to do, 1 a needed fact is missing, 2 findings.
@@ -60,7 +60,13 @@ def run(context: click.Context, names: tuple[str, ...], dry_run: bool, every: bo
 @output_options
 @click.pass_context
 def plan(
-    context: click.Context, names: tuple[str, ...], every: bool, out: str | None, keep_facts: str | None, **options: Any
+    context: click.Context,
+    /,
+    names: tuple[str, ...],
+    every: bool,
+    out: str | None,
+    keep_facts: str | None,
+    **options: Any,
 ) -> int:
     """Make a sealed plan, and print its diff and the digest to approve.
 

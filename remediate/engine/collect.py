@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -18,6 +18,7 @@ from remediate.facts.documents import (
     CaDocument,
     ConnectorDocument,
     DirectoryDocument,
+    Entry,
     Failure,
     Snapshot,
 )
@@ -75,7 +76,7 @@ def silent(_target: str, _state: str) -> None:
 def collect(
     directory: DirectorySource | None, read_host: HostSource, *, wanted: Wanted, progress: Progress = silent
 ) -> Snapshot:
-    """Return the facts of all targets. Raises KeyboardInterrupt at once; hosts under way are left to end by themselves."""
+    """Return the facts of all targets. On Ctrl-C, hosts under way are left alone."""
     first, failed = _begin(directory, wanted, progress)
     hosts = _requests(wanted, first)
     answers = _side_by_side(hosts, read_host, progress)
@@ -134,14 +135,13 @@ def enrollment_service_hosts(directory: DirectoryDocument) -> tuple[str, ...]:
     return _unique(sorted(named, key=str.lower))
 
 
-def _is_enrollment_service(entry: msgspec.Struct) -> bool:
+def _is_enrollment_service(entry: Entry) -> bool:
     return "pkienrollmentservice" in {name.lower() for name in _texts(entry, "objectClass")}
 
 
-def _texts(entry: msgspec.Struct, attribute: str) -> tuple[str, ...]:
+def _texts(entry: Entry, attribute: str) -> tuple[str, ...]:
     """Return the text values of an attribute; LDAP attribute names have no case."""
-    attributes: dict[str, list[object]] = entry.attributes  # type: ignore[attr-defined]
-    values = next((values for name, values in attributes.items() if name.lower() == attribute.lower()), [])
+    values = next((values for name, values in entry.attributes.items() if name.lower() == attribute.lower()), [])
     return tuple(value for value in values if isinstance(value, str))
 
 
@@ -215,7 +215,7 @@ def decode(text: str, *, role: HostRole, host: str) -> HostDocument:
     if said != role:
         raise DocumentError(f"its answer is that of a {said}, not of a {role}", where=host)
     try:
-        return cast(HostDocument, msgspec.json.decode(text, type=_DOCUMENTS[role]))
+        return msgspec.json.decode(text, type=_DOCUMENTS[role])
     except msgspec.ValidationError as error:
         raise DocumentError("its document does not fit", where=host, why=str(error), do=again) from error
 
@@ -237,13 +237,15 @@ def connector_accounts(documents: Iterable[HostDocument], directory: DirectoryDo
 # what Win32_Service gives for a service that was never told.
 _COMPUTER = frozenset({"localsystem", "nt authority\\system", "nt authority\\networkservice", ".\\localsystem"})
 
+_ANONYMOUS = "nt authority\\localservice"
+
 
 def _accounts_of(connector: ConnectorDocument, directory: DirectoryDocument) -> Iterator[str]:
     for service in connector.services.if_known() or []:
         name = service.start_name
         if name.lower() in _COMPUTER or name.lower().startswith("nt service\\"):
             yield f"{netbios_name(connector.machine.domain.if_known() or '', directory)}\\{_account(connector)}"
-        elif name and not name.startswith(".\\"):
+        elif name and not name.startswith(".\\") and name.lower() != _ANONYMOUS:
             yield name
 
 

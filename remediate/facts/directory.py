@@ -282,7 +282,7 @@ class Directory:
 
     def name_of(self, sid: Sid) -> str:
         """Return `DOMAIN\\name`, a well-known name, or the SID itself."""
-        return self._names.get(sid) or sids.WELL_KNOWN_NAMES.get(sid) or str(sid)
+        return sids.WELL_KNOWN_NAMES.get(sid) or self._names.get(sid) or str(sid)
 
     @cached_property
     def _broad_groups(self) -> frozenset[Sid]:

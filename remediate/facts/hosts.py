@@ -90,10 +90,14 @@ class CertificationAuthority:
         """The registry key of the active policy module."""
         return f"{self.document.configuration_key}\\PolicyModules\\{self.policy_module}"
 
+    def policy_at(self, value: str) -> str:
+        """Return the address of a registry value of the active policy module."""
+        return f"{short_name(self.host)} {self.policy_key}\\{value}"
+
     @property
     def request_disposition_value(self) -> int | None:
         """RequestDisposition as it stands, None where absent."""
-        return self.document.request_disposition.need(self.at("RequestDisposition"))
+        return self.document.request_disposition.need(self.policy_at("RequestDisposition"))
 
     @property
     def request_disposition(self) -> RequestDisposition:
@@ -104,7 +108,7 @@ class CertificationAuthority:
     @property
     def edit_flags(self) -> EditFlag:
         """EditFlags of the active policy module."""
-        return EditFlag(unsigned(self.document.edit_flags.need(self.at("EditFlags")) or 0))
+        return EditFlag(unsigned(self.document.edit_flags.need(self.policy_at("EditFlags")) or 0))
 
     @property
     def interface_flags(self) -> InterfaceFlag:

@@ -57,7 +57,7 @@ def _labelled(label: str, text: str, style: str = "plain") -> Iterator[Line]:
 
 
 def _about(word: str, finding: Finding, style: str) -> Iterator[Line]:
-    where = f"{finding.target.kind} {finding.target.name}" + (f" · {finding.code}" if finding.code else "")
+    where = reading.place(finding.target) + (f" · {finding.code}" if finding.code else "")
     yield from beside(f"{word}  {finding.playbook}", where, style=style)
     yield from wrap(finding.message, first="  ")
     for number, evidence in enumerate(finding.evidence):
@@ -109,7 +109,8 @@ def _remarks(action: Action) -> Iterator[str]:
     undo = f"undo: {action.undo}" if action.undo else f"cannot be undone: {action.undo_missing}"
     effect = f"takes effect: {action.takes_effect}" if action.takes_effect else ""
     told = [undo] if action.undo or action.undo_missing else []
-    yield " · ".join([*told, effect] if effect else told)
+    if told or effect:
+        yield " · ".join([*told, effect] if effect else told)
     stops = [f"restarts {action.restarts}" if action.restarts else "", action.disruption]
     if any(stops):
         yield " · ".join(stop for stop in stops if stop)
@@ -143,14 +144,14 @@ def _once(word: str, finding: Finding | None, name: str, *, repeats: bool) -> It
     if finding is None:
         yield from wrap(f"{word}  {name}", style=style)
     elif repeats:
-        yield from beside(f"{word}  {finding.playbook}", f"{finding.target.kind} {finding.target.name}", style=style)
+        yield from beside(f"{word}  {finding.playbook}", reading.place(finding.target), style=style)
         yield from wrap(finding.message, first="  ")
     else:
         yield from _about(word, finding, style)
 
 
 def _unknown(block: reading.UnknownBlock) -> Iterator[Line]:
-    yield from beside(f"UNKNOWN  {_few(block.playbooks)}", f"{block.target.kind} {block.target.name}", style="unknown")
+    yield from beside(f"UNKNOWN  {_few(block.playbooks)}", reading.place(block.target), style="unknown")
     yield from wrap(_reason(block), first="  ", style="unknown")
     yield from _labelled("not read", ", ".join(block.facts))
     if len(block.playbooks) > 1:
@@ -193,7 +194,8 @@ def _delta(plan: Plan) -> Iterator[Line]:
 
 def _next(plan: Plan, digest: str, saved: str) -> Iterator[Line]:
     if digest and saved:
-        yield from wrap(f"Plan {saved}, good until {plan.expires_at}{_window(plan)}. What change control approves:")
+        approved = "What change control approves:" if plan.complete else "Its digest:"
+        yield from wrap(f"Plan {saved}, good until {plan.expires_at}{_window(plan)}. {approved}")
         yield Line(f"  {digest}", "title")
         yield from wrap(f"Read it again: remediate show {saved}")
     elif plan.actions:

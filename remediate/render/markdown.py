@@ -46,7 +46,7 @@ def markdown(plan: Plan, *, digest: str = "") -> str:
 
 def _heading(plan: Plan, digest: str) -> str:
     rows = [
-        ("Digest to approve", code(digest) if digest else ""),
+        ("Digest to approve" if plan.complete else "Digest", code(digest) if digest else ""),
         ("Read", escape(plan.created)),
         ("Good until", escape(plan.expires_at)),
         ("Not before", escape(plan.not_before)),
@@ -81,7 +81,7 @@ def _problem(block: reading.Block) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    where = f"{finding.target.kind} {finding.target.name}" + (f", {finding.code}" if finding.code else "")
+    where = reading.place(finding.target) + (f", {finding.code}" if finding.code else "")
     yield ""
     yield f"### {escape(finding.playbook)}: {escape(where)}"
     yield ""
@@ -157,7 +157,7 @@ def _unknown(plan: Plan) -> Iterator[str]:
     for needed in (True, False):
         rows = (
             (
-                escape(f"{block.target.kind} {block.target.name}"),
+                escape(reading.place(block.target)),
                 escape(", ".join(block.facts)),
                 escape(f"{block.why} {block.code}".strip()),
                 escape(", ".join(block.playbooks)) if needed else "only informs",

@@ -120,6 +120,11 @@ def unknown(plan: Plan, *, needed: bool) -> tuple[UnknownBlock, ...]:
     )
 
 
+def place(target: Target) -> str:
+    """Return a target in words: what it is and its name."""
+    return f"{'CA' if target.kind == 'ca' else target.kind} {target.name}"
+
+
 def is_restart(action: Action) -> bool:
     """Whether the action restarts a service rather than changing a value."""
     return "restart" in action.kind.lower()

@@ -43,9 +43,9 @@ def visible(text: str) -> str:
 
 
 def _visible_character(character: str) -> str:
-    if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp", "Cs"}:
-        return f"\\u{ord(character):04x}"
-    return character
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) == "Zs" else f"\\u{ord(character):04x}"
 
 
 def wrap(text: str, *, first: str = "", rest: str | None = None, style: str = "plain") -> Iterator[Line]:

@@ -38,12 +38,16 @@ HostDocument = TypeVar("HostDocument", CaDocument, ConnectorDocument)
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """bundle.json: the version of the format, when the bundle was made (UTC, ISO 8601), and by what."""
+    """bundle.json: the version of the format, when the bundle was made (UTC, ISO 8601), and by what.
+
+    `order` keeps the order of the other files, `intune` that there was an export, if an empty one.
+    """
 
     format_version: str
     created: str = ""
     collector: str = ""
     intune: bool = False
+    order: tuple[str, ...] = ()
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -53,14 +57,14 @@ class _Version(msgspec.Struct, frozen=True):
 
 def read_bundle(paths: Sequence[Path]) -> Snapshot:
     """The snapshot in these bundles together: folders, .zip files, folders of such. Raises DocumentError."""
-    files = [file for path in paths for file in files_of(path)]
-    if not any(_kind(file) for file in files):
+    files = [file for path in paths for file in files_of(path) if not _is_log(file)]
+    if not files:
         raise DocumentError(
             "there is nothing of a bundle in it", where=", ".join(map(str, paths)), do="Name the folder or .zip file."
         )
     for file in files:
-        if _kind(file):
-            _check_head(file)
+        _check_head(file)
+    files = _in_order(files)
     directories = [_decode(file, DirectoryDocument) for file in files if _kind(file) == "directory"]
     return Snapshot(
         directory=_only(directories, "directory.json"),
@@ -96,11 +100,21 @@ def read_intune(folder: Path) -> tuple[IntuneObject, ...]:
     return tuple(sorted(found, key=lambda one: one.file))
 
 
+def _is_log(file: File) -> bool:
+    return "logs" in file.name.lower().split("/")[:-1]
+
+
+def _in_order(files: Sequence[File]) -> list[File]:
+    """As the manifests say, and by name where none says anything."""
+    manifests = [_decode(file, Manifest) for file in files if _kind(file) == "manifest"]
+    places = {name: place for manifest in manifests for place, name in enumerate(manifest.order)}
+    known = {file: place for file in files for name, place in places.items() if f"/{file.name}".endswith(f"/{name}")}
+    return sorted(files, key=lambda file: (known.get(file, len(places)), file.name))
+
+
 def _kind(file: File) -> str:
     """What a file of a bundle is, by its name: manifest, directory, ca, connector, intune, failures; else nothing."""
     *folders, name = file.name.lower().split("/")
-    if not name.endswith(".json"):
-        return ""
     if "intune" in folders:
         return "intune"
     fixed = {"bundle.json": "manifest", "directory.json": "directory", "failures.json": "failures"}
@@ -111,6 +125,10 @@ def _kind(file: File) -> str:
 def _check_head(file: File) -> None:
     """Version and role, before anything else of the document is believed."""
     kind = _kind(file)
+    if not kind:
+        raise DocumentError(
+            "its name is none that a bundle has", where=file.place, do="Give it back the name the collector gave it."
+        )
     if kind in {"intune", "failures"}:
         return
     head = _decode(file, _Version)
@@ -143,7 +161,7 @@ def _decode(file: File, shape: type[S]) -> S:
 
 
 def _raw(file: File) -> msgspec.Raw:
-    _decode(file, object)  # type: ignore[type-abstract]
+    _decode(file, object)
     return msgspec.Raw(file.text)
 
 
@@ -170,7 +188,7 @@ def _per_host(documents: Iterable[HostDocument]) -> tuple[HostDocument, ...]:
                 f"two documents of this host differ, read at {before.read_at} and {one.read_at}",
                 where=_host(one), do="Leave the older one out.",
             )  # fmt: skip
-    return tuple(found[name] for name in sorted(found))
+    return tuple(found.values())
 
 
 def _intune(files: Sequence[File]) -> tuple[IntuneObject, ...] | None:
@@ -183,7 +201,7 @@ def _intune(files: Sequence[File]) -> tuple[IntuneObject, ...] | None:
             if bytes(found.setdefault(name, one).content) != bytes(one.content):
                 raise DocumentError("two files of this name differ", where=f"intune/{name}", do="Rename one of them.")
     asked = any(_decode(file, Manifest).intune for file in files if _kind(file) == "manifest")
-    return tuple(found[name] for name in sorted(found)) if found or asked else None
+    return tuple(found.values()) if found or asked else None
 
 
 def _failures(files: Sequence[File]) -> tuple[Failure, ...]:
@@ -193,11 +211,8 @@ def _failures(files: Sequence[File]) -> tuple[Failure, ...]:
 
 def _contents(snapshot: Snapshot) -> dict[str, bytes]:
     """Name in the bundle -> bytes, in the order they are written."""
-    hosts = (*snapshot.certification_authorities, *snapshot.connectors)
-    documents = (*([snapshot.directory] if snapshot.directory else []), *hosts)
-    created = max((one.read_at for one in (*documents, *snapshot.failures)), default="")
-    manifest = Manifest(FORMAT_VERSION, created, COLLECTOR, intune=snapshot.intune is not None)
-    contents = {"bundle.json": _encode(manifest)}
+    hosts: list[CaDocument | ConnectorDocument] = [*snapshot.certification_authorities, *snapshot.connectors]
+    contents: dict[str, bytes] = {}
     if snapshot.directory:
         contents["directory.json"] = _encode(snapshot.directory)
     for one in hosts:
@@ -206,7 +221,15 @@ def _contents(snapshot: Snapshot) -> dict[str, bytes]:
         contents[f"intune/{_safe(each.file)}"] = bytes(each.content)
     if snapshot.failures:
         contents["failures.json"] = _encode(snapshot.failures)
-    return contents
+    return {"bundle.json": _encode(_manifest(snapshot, tuple(contents))), **contents}
+
+
+def _manifest(snapshot: Snapshot, order: tuple[str, ...]) -> Manifest:
+    read = [one.read_at for one in snapshot.certification_authorities]
+    read += [one.read_at for one in snapshot.connectors]
+    read += [one.read_at for one in snapshot.failures]
+    read += [snapshot.directory.read_at] if snapshot.directory else []
+    return Manifest(FORMAT_VERSION, max(read, default=""), COLLECTOR, intune=snapshot.intune is not None, order=order)
 
 
 def _free(stem: str, taken: Iterable[str]) -> str:
@@ -252,6 +275,7 @@ def _write_folder(contents: dict[str, bytes], path: Path) -> None:
         raise DocumentError("something else stands there", where=str(path), do="Give the name of a new folder.")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         unfinished, former = Path(scratch) / "new", Path(scratch) / "former"
+        unfinished.mkdir(mode=0o700)
         for name, data in contents.items():
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
             (unfinished / name).write_bytes(data)

@@ -70,7 +70,7 @@ def _file(path: Path, root: Path, budget: _Budget) -> File:
     if not path.resolve().is_relative_to(root.resolve()):
         raise DocumentError("it leads out of the folder", where=str(path), do="Copy the file itself into the folder.")
     budget.spend(path.stat().st_size, str(path))
-    return File(path.relative_to(root).as_posix(), str(path), path.read_bytes().removeprefix(_BYTE_ORDER_MARK))
+    return File(path.relative_to(root).as_posix(), str(path), _utf8(path.read_bytes()))
 
 
 def _members(path: Path, budget: _Budget) -> Iterator[File]:
@@ -92,7 +92,14 @@ def _members(path: Path, budget: _Budget) -> Iterator[File]:
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> File:
     with archive.open(member) as content:
         data = content.read(member.file_size + 1)  # what is said about its size is all that is read
-    return File(member.filename.replace("\\", "/"), f"{path}: {member.filename}", data.removeprefix(_BYTE_ORDER_MARK))
+    return File(member.filename.replace("\\", "/"), f"{path}: {member.filename}", _utf8(data))
+
+
+def _utf8(data: bytes) -> bytes:
+    """Without a byte order mark; UTF-16, as Windows PowerShell redirects, becomes UTF-8."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace").encode()
+    return data.removeprefix(_BYTE_ORDER_MARK)
 
 
 def _check(member: zipfile.ZipInfo, path: Path) -> None:

@@ -28,9 +28,7 @@ _NOT_REACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 _CHANNEL_BINDING: Final = 0x80090346
 
-REFUSED: Final = Meaning(
-    "nothing listens on that port", "Check that the service runs there and the firewall lets it by."
-)
+REFUSED: Final = Meaning("nothing listens on that port", "Check that the service runs and the firewall lets it by.")
 SILENT: Final = Meaning("it does not answer", "Check the firewall and the host's load, or allow more time.")
 LOST: Final = Meaning("the connection was lost", "Nothing was changed by reading; run again.")
 NO_ROUTE: Final = Meaning("there is no route to it", "Check the network between here and there.")
@@ -38,9 +36,7 @@ NO_NAME: Final = Meaning("its name is not known", "Check the spelling, and that 
 NO_TLS: Final = Meaning("what answers there does not speak TLS", "Check the port, and that it has a certificate.")
 NO_WINRM: Final = Meaning("what answers there is not WinRM", "Check the port, and look for a proxy in between.")
 PROXY: Final = Meaning("the proxy cannot be reached", "Except the host from the proxy (no_proxy).")
-NO_KERBEROS: Final = Meaning(
-    "Kerberos is not installed here", "Install remediate[kerberos], or give an account with --user."
-)
+NO_KERBEROS: Final = Meaning("Kerberos is not installed here", "Install remediate[kerberos], or give --user.")
 NO_FILE: Final = Meaning("the file of trusted certificates cannot be read", "Check its path; it must be a PEM file.")
 
 
@@ -159,8 +155,8 @@ def _http(chain: Chain) -> Found:
     for one in chain:
         if _is(one, "pypsrp", "WinRMTransportError") and (number := _number(one.args[1] if one.args[1:] else None)):
             return codes.HTTP.get(number, NO_WINRM), f"HTTP status {number}", f"HTTP {number}"
-        if _is(one, "pypsrp", "WSManFaultError"):
-            return NO_WINRM, "WinRM, a fault without a code", ""
+    if any(_is(one, "pypsrp", "WSManFaultError") for one in chain):
+        return NO_WINRM, "WinRM, a fault without a code", ""
     return None
 
 
@@ -181,7 +177,7 @@ def _spnego(chain: Chain) -> Found:
         if isinstance(status, int) and (number := status & 0xFFFFFFFF) in codes.SSPI:
             return codes.SSPI[number], f"SSPI, code 0x{number:08x}", f"0x{number:08x}"
         if _is(one, "spnego", "SpnegoError"):
-            number = int(getattr(one, "_error_code", None) or getattr(one, "ERROR_CODE", 0))
+            number = _number(getattr(one, "_error_code", None) or getattr(one, "ERROR_CODE", 0)) or 0
             refused = Meaning("the logon failed", "Check the account, its ticket, and the host's full DNS name.")
             return codes.SPNEGO.get(number, refused), f"authentication, code {number}", ""
     return None
@@ -192,7 +188,7 @@ def _logon(chain: Chain) -> Found:
         if _is(one, "pypsrp", "AuthenticationError"):
             refused = Meaning(
                 "the host refused the logon",
-                "Check user name and password, that the account is not locked, and that Kerberos or NTLM is allowed there.",
+                "Check user name, password and lockout, and that Kerberos or NTLM is allowed there.",
             )
             return refused, "WinRM, HTTP status 401", "HTTP 401"
         if isinstance(one, UnicodeEncodeError):

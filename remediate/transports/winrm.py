@@ -39,7 +39,8 @@ def run_collector(
     """Run `script` on `host` and return the one string it gives.
 
     `call` is what follows the script as a line of its own, or the parameters it is given. `deadline` is in seconds for
-    everything together. `tls` is HTTPS on 5986 instead of HTTP on 5985; `trust` a PEM file for it. Raises TransportError.
+    everything together. `tls` is HTTPS on 5986 instead of HTTP on 5985; `trust` a PEM file for it.
+    Raises TransportError.
     """
     _keep_scripts_out_of_logs()
     end = monotonic() + deadline
@@ -83,11 +84,9 @@ class _BoundedTransport:
 def _refuse_plain_answer(response: Any, *_: object, **__: object) -> None:
     """An encrypted request must not be answered in the clear: pypsrp would take that for the host's answer."""
     asked = str(response.request.headers.get("Content-Type", ""))
-    if asked.startswith("multipart/") and response.ok:
-        if not response.headers.get("Content-Type", "").startswith("multipart/"):
-            raise TransportError(
-                "an encrypted request was answered in the clear", do="Look for what stands in between."
-            )
+    answered = str(response.headers.get("Content-Type", ""))
+    if asked.startswith("multipart/") and response.ok and not answered.startswith("multipart/"):
+        raise TransportError("an encrypted request was answered in the clear", do="Look for what stands in between.")
 
 
 @contextmanager
@@ -112,6 +111,7 @@ def _pool(host: str, credential: Credential, *, end: float, trust: Path | None, 
 def _wsman(host: str, credential: Credential, *, trust: Path | None, tls: bool) -> Any:
     from pypsrp.wsman import WSMan
 
+    verification: Any = str(trust) if trust else True
     return WSMan(
         host,
         port=HTTPS if tls else HTTP,
@@ -120,7 +120,7 @@ def _wsman(host: str, credential: Credential, *, trust: Path | None, tls: bool) 
         ssl=tls,
         auth="negotiate" if credential.user or sys.platform == "win32" else "kerberos",
         encryption="auto" if tls else "always",
-        cert_validation=str(trust) if trust else True,
+        cert_validation=verification,
         connection_timeout=15,
         operation_timeout=_OPERATION_TIMEOUT,
         read_timeout=int(_READ_TIMEOUT),

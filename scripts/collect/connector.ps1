@@ -9,10 +9,11 @@ function Get-ConnectorProduct {
     )
     $intune = 'HKLM:\SOFTWARE\Microsoft\MicrosoftIntune'
     $connector = "$intune\PFXCertificateConnector"
+    $extension = Get-RegistryFact -Key $connector -Name 'EnableSidSecurityExtension' -Kind 'DWord'
     return @{
         services                      = Get-ServiceListFact -Names $names
         connector_version             = Get-ConnectorVersionFact
-        enable_sid_security_extension = Get-RegistryFact -Key $connector -Name 'EnableSidSecurityExtension' -Kind 'DWord'
+        enable_sid_security_extension = $extension
         pkcs_enabled                  = Get-RegistryFact -Key $connector -Name 'EnablePFxCreate' -Kind 'DWord'
         connection_status             = Get-ConnectionStatusFact -Key $connector
         legacy_connection_status      = Get-ConnectionStatusFact -Key "$intune\NDESConnector"

@@ -20,8 +20,10 @@ function Get-DefenderExclusionFact {
     To a reader without the right to see them Defender gives a sentence that begins with N/A: in place of a path.
     #>
     return Get-Fact -Reading {
-        if ($null -eq (Get-Command -Name 'Get-MpPreference' -ErrorAction SilentlyContinue)) { return New-AbsentFact }
-        $paths = @((Get-MpPreference).ExclusionPath | Where-Object -FilterScript { $null -ne $_ })
+        $command = Get-Command -Name 'Get-MpPreference' -ErrorAction SilentlyContinue
+        if ($null -eq $command) { return New-AbsentFact }
+        $preference = Get-MpPreference -ErrorAction Stop
+        $paths = @($preference.ExclusionPath | Where-Object -FilterScript { $null -ne $_ })
         if (@($paths | Where-Object -FilterScript { $_ -like 'N/A:*' }).Count -gt 0) {
             return New-UnreadableFact -Why 'Defender does not show its exclusions to this account' -Code '0x80070005'
         }
@@ -35,8 +37,9 @@ function Get-DefenderStatusFact {
     Reads whether Defender runs, and how; absent where it is not installed.
     #>
     return Get-Fact -Reading {
-        if ($null -eq (Get-Command -Name 'Get-MpComputerStatus' -ErrorAction SilentlyContinue)) { return New-AbsentFact }
-        $status = Get-MpComputerStatus
+        $command = Get-Command -Name 'Get-MpComputerStatus' -ErrorAction SilentlyContinue
+        if ($null -eq $command) { return New-AbsentFact }
+        $status = Get-MpComputerStatus -ErrorAction Stop
         return New-ValueFact -Value @{
             running_mode         = [string] $status.AMRunningMode
             tamper_protected     = $status.IsTamperProtected
@@ -56,7 +59,9 @@ function Get-DefenderPolicyFact {
         $exclusions = Get-RegistryKey -Key "$key\Exclusions"
         $paths = Get-RegistryKey -Key "$key\Exclusions\Paths"
         $managed = $null -ne $paths -and $paths.GetValueNames().Count -gt 0
-        if ($null -ne $exclusions) { $managed = $managed -or (Get-RegistryNumber -OpenKey $exclusions -Name 'Exclusions_Paths') -ne 0 }
+        if ($null -ne $exclusions -and (Get-RegistryNumber -OpenKey $exclusions -Name 'Exclusions_Paths') -ne 0) {
+            $managed = $true
+        }
         $disabled = $null -ne $policy -and (Get-RegistryNumber -OpenKey $policy -Name 'DisableLocalAdminMerge') -ne 0
         return New-ValueFact -Value @{ exclusions_managed = $managed; local_admin_merge_disabled = $disabled }
     }
@@ -67,7 +72,7 @@ function Get-ForeignAntivirusFact {
     .SYNOPSIS
     Lists the drivers that scan files for viruses, other than Defender's.
     .DESCRIPTION
-    Windows servers have no Security Center to ask; a scanner's file system filter stands in a load order group of its own.
+    Windows servers have no Security Center to ask. A scanner's file system filter stands in a load order group.
     #>
     return Get-Fact -Reading {
         $services = 'HKLM:\SYSTEM\CurrentControlSet\Services'

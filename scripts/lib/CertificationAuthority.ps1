@@ -11,7 +11,8 @@ function Get-ClusterResourceFact {
         foreach ($name in @(Get-RegistrySubkeyName -Key $resources)) {
             $parameters = Get-RegistryKey -Key "$resources\$name\Parameters"
             if ($null -eq $parameters) { continue }
-            if ((Get-RegistryText -OpenKey $parameters -Name 'ServiceName') -eq $ServiceName) { return New-ValueFact -Value $true }
+            if ((Get-RegistryText -OpenKey $parameters -Name 'ServiceName') -ne $ServiceName) { continue }
+            return New-ValueFact -Value $true
         }
         return New-ValueFact -Value $false
     }
@@ -25,6 +26,7 @@ function Get-ConfigurationFact {
     The configuration key of the active CA.
     #>
     param([Parameter(Mandatory = $true)] [string] $Key)
+    $ekus = Get-RegistryFact -Key $Key -Name 'EnabledEKUForDefinedCACert' -Kind 'MultiString'
     return @{
         common_name                     = Get-RegistryFact -Key $Key -Name 'CommonName' -Kind 'String'
         ca_server_name                  = Get-RegistryFact -Key $Key -Name 'CAServerName' -Kind 'String'
@@ -32,7 +34,7 @@ function Get-ConfigurationFact {
         use_ds                          = Get-RegistryFact -Key $Key -Name 'UseDS' -Kind 'DWord'
         interface_flags                 = Get-RegistryFact -Key $Key -Name 'InterfaceFlags' -Kind 'DWord'
         use_defined_ca_cert_in_request  = Get-RegistryFact -Key $Key -Name 'UseDefinedCACertInRequest' -Kind 'DWord'
-        enabled_eku_for_defined_ca_cert = Get-RegistryFact -Key $Key -Name 'EnabledEKUForDefinedCACert' -Kind 'MultiString'
+        enabled_eku_for_defined_ca_cert = $ekus
         security                        = Get-RegistryFact -Key $Key -Name 'Security' -Kind 'Binary'
         ca_cert_hash                    = Get-RegistryFact -Key $Key -Name 'CACertHash' -Kind 'MultiString'
         key_provider                    = Get-RegistryFact -Key "$Key\CSP" -Name 'Provider' -Kind 'String'

@@ -9,7 +9,8 @@ function Get-ConnectorVersionFact {
             $programs = "$software\Microsoft\Windows\CurrentVersion\Uninstall"
             foreach ($name in @(Get-RegistrySubkeyName -Key $programs)) {
                 $program = Get-RegistryKey -Key "$programs\$name"
-                if ($null -eq $program -or (Get-RegistryText -OpenKey $program -Name 'DisplayName') -ne $title) { continue }
+                if ($null -eq $program) { continue }
+                if ((Get-RegistryText -OpenKey $program -Name 'DisplayName') -ne $title) { continue }
                 return Get-RegistryFact -Key "$programs\$name" -Name 'DisplayVersion' -Kind 'String'
             }
         }
@@ -35,7 +36,8 @@ function Get-ConnectionStatusFact {
             }
         }
         $connector = Get-RegistryKey -Key $Key
-        if ($null -eq $connector -or $connector.GetValueNames() -notcontains 'ConnectionStatus') { return New-AbsentFact }
+        if ($null -eq $connector) { return New-AbsentFact }
+        if ($connector.GetValueNames() -notcontains 'ConnectionStatus') { return New-AbsentFact }
         $text = Get-RegistryText -OpenKey $connector -Name 'ConnectionStatus'
         return New-ValueFact -Value @{ status = $text; last_connection = ''; issue = '' }
     }
@@ -89,7 +91,7 @@ function Get-AppliedPolicyServerFact {
     Lists the addresses of the enrollment policy servers that this host applies.
     #>
     return Get-Fact -Reading {
-        $found = @(Get-CertificateEnrollmentPolicyServer -Scope Applied -Context Machine)
+        $found = @(Get-CertificateEnrollmentPolicyServer -Scope Applied -Context Machine -ErrorAction Stop)
         $addresses = foreach ($server in $found) { [string] $server.Url }
         return New-ListFact -Items @($addresses)
     }
@@ -98,7 +100,7 @@ function Get-AppliedPolicyServerFact {
 function Get-TrustedRootFact {
     <#
     .SYNOPSIS
-    Lists the thumbprints of the roots this host trusts: its own, Group Policy's, the directory's, the root programme's.
+    Lists the thumbprints of the roots this host trusts, from each of the places that make up its root store.
     #>
     return Get-Fact -Reading {
         $stores = @(

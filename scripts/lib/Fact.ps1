@@ -14,7 +14,7 @@ function New-ListFact {
     .SYNOPSIS
     Makes a fact whose value is a list.
     .DESCRIPTION
-    The list is built afresh: Windows PowerShell writes an array that went through a pipeline as an object with a Count.
+    The list is built afresh: Windows PowerShell may write an array from a pipeline as an object with a Count.
     .PARAMETER Items
     The members of the list; none is a list as well.
     #>
@@ -64,6 +64,7 @@ function Get-Fact {
     Returns one fact. Whatever it throws becomes an unreadable fact.
     #>
     param([Parameter(Mandatory = $true)] [scriptblock] $Reading)
+    Set-StrictMode -Version Latest
     $ErrorActionPreference = 'Stop'
     try { return & $Reading }
     catch {
@@ -75,7 +76,9 @@ function Get-Fact {
 function Get-ErrorCode {
     <#
     .SYNOPSIS
-    Names the HRESULT of an exception. Both ways in which .NET refuses access are E_ACCESSDENIED.
+    Names the HRESULT of an exception; nothing for those that are .NET's own.
+    .DESCRIPTION
+    Both ways in which .NET refuses access are E_ACCESSDENIED.
     .PARAMETER Exception
     The exception; what PowerShell wrapped around it is taken off.
     #>
@@ -86,9 +89,12 @@ function Get-ErrorCode {
     }
     if ($cause -is [System.Security.SecurityException]) { return '0x80070005' }
     if ($cause -is [System.UnauthorizedAccessException]) { return '0x80070005' }
-    if ($cause -is [System.Net.Sockets.SocketException]) { return Format-Code -Number (0x80070000L -bor $cause.ErrorCode) }
-    if ($cause -is [System.Management.Automation.RuntimeException]) { return '' }
-    return Format-Code -Number $cause.HResult
+    if ($cause -is [System.Net.Sockets.SocketException]) {
+        return Format-Code -Number (0x80070000L -bor [int] $cause.SocketErrorCode)
+    }
+    $code = Format-Code -Number $cause.HResult
+    if ($code -like '0x8013*') { return '' }
+    return $code
 }
 
 function Format-Code {

@@ -20,7 +20,7 @@ function Get-DnsHostNameFact {
     Reads the full DNS name of this host; the bare host name in a workgroup.
     #>
     return Get-Fact -Reading {
-        $system = Get-CimInstance -ClassName 'Win32_ComputerSystem'
+        $system = Get-CimInstance -ClassName 'Win32_ComputerSystem' -ErrorAction Stop
         $name = [string] $system.DNSHostName
         if ($system.PartOfDomain) { $name = "$name.$($system.Domain)" }
         return New-ValueFact -Value $name.ToLowerInvariant()
@@ -33,7 +33,7 @@ function Get-DomainFact {
     Reads the DNS name of the domain this host is a member of; absent in a workgroup.
     #>
     return Get-Fact -Reading {
-        $system = Get-CimInstance -ClassName 'Win32_ComputerSystem'
+        $system = Get-CimInstance -ClassName 'Win32_ComputerSystem' -ErrorAction Stop
         if (-not $system.PartOfDomain) { return New-AbsentFact }
         return New-ValueFact -Value ([string] $system.Domain).ToLowerInvariant()
     }
@@ -45,7 +45,8 @@ function Get-OsVersionFact {
     Reads the version of Windows, such as 10.0.17763.
     #>
     return Get-Fact -Reading {
-        return New-ValueFact -Value ([string] (Get-CimInstance -ClassName 'Win32_OperatingSystem').Version)
+        $system = Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop
+        return New-ValueFact -Value ([string] $system.Version)
     }
 }
 
@@ -95,7 +96,7 @@ function Get-ServiceFact {
     #>
     param([Parameter(Mandatory = $true)] [string] $Name)
     return Get-Fact -Reading {
-        $found = @(Get-CimInstance -ClassName 'Win32_Service' -Filter "Name='$Name'")
+        $found = @(Get-CimInstance -ClassName 'Win32_Service' -Filter "Name='$Name'" -ErrorAction Stop)
         if ($found.Count -eq 0) { return New-AbsentFact }
         return New-ValueFact -Value (ConvertTo-ServiceRow -Service $found[0])
     }
@@ -111,7 +112,7 @@ function Get-ServiceListFact {
     param([Parameter(Mandatory = $true)] [string[]] $Names)
     return Get-Fact -Reading {
         $conditions = foreach ($name in $Names) { "Name='$name'" }
-        $found = @(Get-CimInstance -ClassName 'Win32_Service' -Filter ($conditions -join ' OR '))
+        $found = @(Get-CimInstance -ClassName 'Win32_Service' -Filter ($conditions -join ' OR ') -ErrorAction Stop)
         $rows = foreach ($service in $found) { ConvertTo-ServiceRow -Service $service }
         return New-ListFact -Items @($rows)
     }
@@ -176,7 +177,8 @@ function ConvertTo-EventRow {
         $row.first = Format-UtcTime -Time $Found[-1].TimeCreated
         $row.last = Format-UtcTime -Time $Found[0].TimeCreated
         $newest = @($Found | Select-Object -First 20)
-        $identities = @(foreach ($one in $newest) { if ($one.Properties.Count -gt 0) { [string] $one.Properties[0].Value } })
+        $named = @($newest | Where-Object -FilterScript { $_.Properties.Count -gt 0 })
+        $identities = @(foreach ($one in $named) { [string] $one.Properties[0].Value })
     }
     $row.request_ids = ConvertTo-PlainList -Items $identities
     return $row

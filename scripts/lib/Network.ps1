@@ -8,10 +8,11 @@ function Get-AddressFact {
     param([Parameter(Mandatory = $true)] [string] $HostName)
     return Get-Fact -Reading {
         $wait = [System.Net.Dns]::BeginGetHostAddresses($HostName, $null, $null)
-        if (-not $wait.AsyncWaitHandle.WaitOne(3000)) { return New-UnreadableFact -Why 'name resolution took over three seconds' }
+        if (-not $wait.AsyncWaitHandle.WaitOne(3000)) { throw 'name resolution took over three seconds' }
         try { $addresses = [System.Net.Dns]::EndGetHostAddresses($wait) }
         catch [System.Net.Sockets.SocketException] {
-            if ('HostNotFound', 'NoData' -contains [string] $_.Exception.SocketErrorCode) { return New-AbsentFact }
+            $cause = $_.Exception.GetBaseException()
+            if ('HostNotFound', 'NoData' -contains [string] $cause.SocketErrorCode) { return New-AbsentFact }
             throw
         }
         $texts = foreach ($address in $addresses) { $address.ToString() }

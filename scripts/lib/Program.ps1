@@ -51,7 +51,7 @@ function Get-PendingRequestFact {
 function ConvertFrom-PendingRequestRow {
     <#
     .SYNOPSIS
-    Turns the rows of certutil -view into pending requests. The first line is the heading; a row without a number throws.
+    Turns the rows of certutil -view into pending requests, without the heading; a row without a number throws.
     .PARAMETER Lines
     What certutil printed.
     #>
@@ -60,8 +60,14 @@ function ConvertFrom-PendingRequestRow {
     if ($text -eq '') { return }
     $rows = @(ConvertFrom-Csv -InputObject $text -Header 'Id', 'Requester', 'CommonName', 'Template', 'Submitted')
     foreach ($row in @($rows | Select-Object -Skip 1)) {
-        if ($row.Id -notmatch '^\s*(?:0x[0-9A-Fa-f]+ \()?(\d+)\)?\s*$') { throw 'certutil -view gave a row without a request ID' }
-        $identity = [long] $Matches[1]
-        @{ request_id = $identity; requester = [string] $row.Requester; template = [string] $row.Template; submitted = [string] $row.Submitted }
+        if ($row.Id -notmatch '^\s*(?:0x[0-9A-Fa-f]+ \()?(\d+)\)?\s*$') {
+            throw 'certutil -view gave a row without a request ID'
+        }
+        @{
+            request_id = [long] $Matches[1]
+            requester  = [string] $row.Requester
+            template   = [string] $row.Template
+            submitted  = [string] $row.Submitted
+        }
     }
 }

@@ -30,7 +30,7 @@ function Get-RegistryFact {
         $opened = Get-RegistryKey -Key $Key
         if ($null -eq $opened -or $opened.GetValueNames() -notcontains $Name) { return New-AbsentFact }
         $found = [string] $opened.GetValueKind($Name)
-        if ($found -ne $Kind) { return New-UnreadableFact -Why "$Key\$Name is of type $found where $Kind is expected" }
+        if ($found -ne $Kind) { throw "$Key\$Name is of type $found where $Kind is expected" }
         return ConvertTo-RegistryFact -Data $opened.GetValue($Name) -Kind $Kind
     }
 }
@@ -44,7 +44,10 @@ function ConvertTo-RegistryFact {
     .PARAMETER Kind
     The type of the value.
     #>
-    param([Parameter(Mandatory = $true)] [AllowEmptyString()] [AllowEmptyCollection()] [object] $Data, [string] $Kind)
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [AllowEmptyCollection()] [object] $Data,
+        [Parameter(Mandatory = $true)] [string] $Kind
+    )
     switch ($Kind) {
         'DWord' { return New-ValueFact -Value (ConvertTo-UnsignedNumber -Number $Data) }
         'MultiString' { return New-ListFact -Items ([string[]] $Data) }

@@ -23,7 +23,8 @@ function Get-RequestFolderFact {
         $files = @(Get-ChildItem -LiteralPath $Path -File -Force -ErrorAction Stop)
         $newest = @($files | Sort-Object -Property LastWriteTimeUtc -Descending | Select-Object -First 50)
         $rows = foreach ($file in $newest) { ConvertTo-RequestFileRow -File $file }
-        return New-ValueFact -Value @{ path = $Path; total = $files.Count; files = (ConvertTo-PlainList -Items @($rows)) }
+        $listed = ConvertTo-PlainList -Items @($rows)
+        return New-ValueFact -Value @{ path = $Path; total = $files.Count; files = $listed }
     }
 }
 
@@ -51,7 +52,8 @@ function ConvertTo-RequestFileRow {
     The file.
     #>
     param([Parameter(Mandatory = $true)] [System.IO.FileInfo] $File)
-    $row = @{ name = $File.Name; size = $File.Length; written = (Format-UtcTime -Time $File.LastWriteTimeUtc); unreadable = '' }
+    $written = Format-UtcTime -Time $File.LastWriteTimeUtc
+    $row = @{ name = $File.Name; size = $File.Length; written = $written; unreadable = '' }
     $codes = @()
     try { $codes = @(Find-ResultCode -Text (Read-FileStart -Path $File.FullName -Limit 1MB)) }
     catch { $row.unreadable = "could not be read $(Get-ErrorCode -Exception $_.Exception)".Trim() }
@@ -72,7 +74,7 @@ function Read-FileStart {
     $share = [System.IO.FileShare]::ReadWrite -bor [System.IO.FileShare]::Delete
     $stream = [System.IO.File]::Open($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, $share)
     try {
-        $buffer = New-Object -TypeName 'byte[]' -ArgumentList ([int] [System.Math]::Min($Limit, $stream.Length))
+        $buffer = [byte[]]::new([System.Math]::Min($Limit, $stream.Length))
         $filled = 0
         while ($filled -lt $buffer.Length) {
             $count = $stream.Read($buffer, $filled, $buffer.Length - $filled)
@@ -95,7 +97,8 @@ function Find-ResultCode {
     #>
     param([AllowEmptyString()] [string] $Text)
     $found = New-Object -TypeName 'System.Collections.Generic.List[string]'
-    foreach ($match in [regex]::Matches($Text, '(?<![0-9A-Za-z])0x([0-9A-Fa-f]{8})(?![0-9A-Za-z])|(?<![0-9.])-214\d{7}(?!\d)')) {
+    $pattern = '(?<![0-9A-Za-z])0x([0-9A-Fa-f]{8})(?![0-9A-Za-z])|(?<![0-9.])-214\d{7}(?!\d)'
+    foreach ($match in [regex]::Matches($Text, $pattern)) {
         if ($match.Groups[1].Success) { $code = '0x' + $match.Groups[1].Value.ToUpperInvariant() }
         elseif ([long] $match.Value -lt [int]::MinValue) { continue }
         else { $code = Format-Code -Number ([long] $match.Value) }

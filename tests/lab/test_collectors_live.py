@@ -121,3 +121,10 @@ def test_the_collector_is_one_command(fresh_lab: Lab) -> None:
     assert not shell.had_errors
     assert list(shell.streams.error) == []
     assert fresh_lab.ca.commands() == 1
+
+
+def test_every_property_of_the_documents_is_reported(fresh_lab: Lab) -> None:
+    [ca] = run(fresh_lab.ca, script("ca", CA_CALL))
+    [connector] = run(fresh_lab.connector, script("connector", CONNECTOR_CALL))
+    assert set(msgspec.json.decode(ca)) == set(CaDocument.__struct_fields__)
+    assert set(msgspec.json.decode(connector)) == set(ConnectorDocument.__struct_fields__)

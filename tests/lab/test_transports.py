@@ -65,8 +65,8 @@ def assert_read(lab: Lab, document: DirectoryDocument) -> None:
 
 
 def test_the_directory_by_kerberos(fresh_lab: Lab) -> None:
-    before = len(fresh_lab.domain.changes())
     with fresh_lab.ticket(ADMIN):
+        before = len(fresh_lab.domain.changes())  # a new ticket counts as a logon, which the server itself writes down
         document = read(fresh_lab, TICKET)
     assert_read(fresh_lab, document)
     assert len(fresh_lab.domain.changes()) == before
@@ -125,7 +125,7 @@ def test_names_for_sids_and_broad_groups(fresh_lab: Lab) -> None:
 @pytest.mark.parametrize("down_level", [False, True], ids=["kerberos", "simple"])
 @pytest.mark.parametrize(
     ("account", "said"),
-    [(Account(READER.name, "wrong"), "password is wrong"), (LOCKED, "locked")],
+    [(Account(READER.name, "not-it-7"), "password is wrong"), (LOCKED, "locked")],
     ids=["wrong password", "locked"],
 )
 def test_refused_logons(fresh_lab: Lab, account: Account, said: str, down_level: bool) -> None:

@@ -16,7 +16,7 @@ from tests.powershell.windows_like import WindowsLike, make
 KEY = r"HKLM:\SOFTWARE\Contoso"
 NODE = r"HKLM:\SOFTWARE\Microsoft\Cryptography\PolicyServers"
 DEFENDER = r"HKLM:\SOFTWARE\Policies\Microsoft\Windows Defender"
-REVERSED = "Microsoft-Windows-CertificationAuthority"
+PROVIDER = "Microsoft-Windows-CertificationAuthority"
 CALL = "Get-EventFact -LogName 'Application' -ProviderName 'Microsoft-Windows-CertificationAuthority' -Id 128"
 
 
@@ -54,7 +54,7 @@ def test_an_empty_list_is_a_list(host: WindowsLike) -> None:
 
 def test_events_are_counted_and_none_is_zero(host: WindowsLike) -> None:
     assert host.fact(CALL)["value"]["count"] == 0
-    event = {"LogName": "Application", "ProviderName": REVERSED, "Id": 128}
+    event = {"LogName": "Application", "ProviderName": PROVIDER, "Id": 128}
     times = ["2999-01-02T03:04:05Z", "2999-01-03T03:04:05Z", "2001-01-01T00:00:00Z"]
     events = [event | {"TimeCreated": time, "Properties": [str(n)]} for n, time in enumerate(times)]
     host.set_state(events=[*events, event | {"Id": 8, "TimeCreated": times[0], "Properties": []}])
@@ -91,9 +91,8 @@ def test_request_files_give_codes_and_never_contents(host: WindowsLike) -> None:
     (folder / "c.pfr").write_bytes(b" " * (1 << 20) + b"0x80094015")
     for age, name in enumerate("abc"):
         os.utime(folder / f"{name}.pfr", (1_700_000_000 - age,) * 2)
-    said = host.powershell(
-        'ConvertTo-Json -InputObject (Get-RequestFolderFact -Path "$env:ProgramFiles\\Microsoft Intune\\PfxRequest\\Failed") -Depth 5'
-    )
+    path = r"$env:ProgramFiles\Microsoft Intune\PfxRequest\Failed"
+    said = host.powershell(f'ConvertTo-Json -InputObject (Get-RequestFolderFact -Path "{path}") -Depth 5')
     assert "secret" not in said
     found = msgspec.json.decode(said)["value"]
     assert [(one["name"], one["codes"]) for one in found["files"]] == [
@@ -148,9 +147,8 @@ def test_policy_servers(host: WindowsLike) -> None:
     host.registry.set(f"{NODE}\\37c9", "Cost", number(0xFFFFFFFF))
     found = host.fact(f"Get-PolicyServerFact -Key '{NODE}'")["value"]
     assert (found["flags"], found["default"]) == (4, "{1}")
-    assert found["servers"] == [
-        {"id": "37c9", "url": "LDAP:", "policy_id": "", "friendly_name": "", "flags": 0, "auth_flags": 0, "cost": 0xFFFFFFFF}
-    ]  # fmt: skip
+    row = {"policy_id": "", "friendly_name": "", "flags": 0, "auth_flags": 0, "cost": 0xFFFFFFFF}
+    assert found["servers"] == [{"id": "37c9", "url": "LDAP:", **row}]
     host.registry.set(f"{NODE}\\37c9", "Flags", text("20"))
     assert "DWord" in host.fact(f"Get-PolicyServerFact -Key '{NODE}'")["unreadable"]["why"]
 
@@ -188,6 +186,7 @@ def test_names_and_ports(host: WindowsLike) -> None:
     found = host.fact("Get-CertificationAuthorityReach -HostName 'localhost'")
     assert found["addresses"]["value"]
     assert found["rpc_endpoint_mapper"] == {"value": False}
+    assert host.fact("Get-AddressFact -HostName 'nobody.invalid'") != {"value": []}
 
 
 def test_a_bare_host_is_a_document_too(host: WindowsLike) -> None:

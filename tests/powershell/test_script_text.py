@@ -1,4 +1,4 @@
-"""The text of the scripts: ASCII, CRLF, parsed by PowerShell itself, and only commands that Windows PowerShell 5.1 has."""
+"""The text of the scripts: ASCII, CRLF, parsed by PowerShell itself, only commands of Windows PowerShell 5.1."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ $rows = foreach ($file in Get-ChildItem -LiteralPath $Folder -Recurse -Filter '*
                 name = $one.Name; synopsis = "$($help.Synopsis)"
                 lines = $one.Extent.EndLineNumber - $one.Extent.StartLineNumber + 1
                 documented = @(if ($help) { $help.Parameters.Keys })
-                parameters = @(if ($one.Body.ParamBlock) { foreach ($p in $one.Body.ParamBlock.Parameters) { $p.Name.VariablePath.UserPath } })
+                parameters = @(if ($one.Body.ParamBlock) { $one.Body.ParamBlock.Parameters.Name.VariablePath.UserPath })
             }
         })
         commands = @(foreach ($one in $commands) {
@@ -82,7 +82,7 @@ def test_ascii_with_windows_line_ends(file: Path) -> None:
     assert content.isascii()
     assert content.count(b"\n") == content.count(b"\r\n") > 0
     assert b"\t" not in content
-    assert all(len(line) <= 130 for line in content.splitlines())
+    assert all(len(line) <= 120 for line in content.splitlines())
     assert len(content.splitlines()) < 400
 
 

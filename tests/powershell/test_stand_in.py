@@ -26,11 +26,11 @@ def capture(name: str) -> bytes:
     return (SHARED / "material" / "certutil" / f"{name}.txt").read_bytes()
 
 
-def plant(host: WindowsLike, ca: str, below: str = "", **values: dict[str, Any]) -> None:
-    host.registry.create({
-        SERVICES: {"Active": text(ca)}, f"{SERVICES}\\{ca}": {}, f"{SERVICES}\\{ca}\\PolicyModules": {"Active": text(MODULE)},
-        f"{SERVICES}\\{ca}{below}": values,
-    } | ({} if below else {f"{SERVICES}\\{ca}\\PolicyModules": {"Active": text(MODULE)}}))  # fmt: skip
+def plant(host: WindowsLike, ca: str, below: str = "", /, **values: dict[str, Any]) -> None:
+    """An active CA, with values in its key or below it."""
+    key = f"{SERVICES}\\{ca}"
+    modules = {f"{key}\\PolicyModules": {"Active": text(MODULE)}}
+    host.registry.create({SERVICES: {"Active": text(ca)}, key: {}, **modules, f"{key}{below}": values})
 
 
 def printed(host: WindowsLike, *arguments: str) -> bytes:
@@ -45,7 +45,7 @@ def printed(host: WindowsLike, *arguments: str) -> bytes:
      ("getreg_value_absent_FAILED", CVI, None)],
 )  # fmt: skip
 def test_getreg(host: WindowsLike, name: str, ca: str, value: int | None) -> None:
-    plant(host, ca, **({} if value is None else {"AuditFilter": number(value)}))
+    plant(host, ca, "", **({} if value is None else {"AuditFilter": number(value)}))
     assert printed(host, "-getreg", r"ca\AuditFilter") == capture(name)
 
 

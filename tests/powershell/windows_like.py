@@ -46,8 +46,9 @@ class WindowsLike:
     @property
     def environment(self) -> dict[str, str]:
         return os.environ | {
-            "COMPUTERNAME": "HOST1", "LAB_REGISTRY": str(self.registry.path), "LAB_STATE": str(self.folder / "state.json"),
-            "LAB_REGISTRY_LOG": str(self.registry.log), "ProgramFiles": str(self.program_files), "NO_COLOR": "1",
+            "COMPUTERNAME": "HOST1", "LAB_STATE": str(self.folder / "state.json"),
+            "LAB_REGISTRY": str(self.registry.path), "LAB_REGISTRY_LOG": str(self.registry.log),
+            "ProgramFiles": str(self.program_files), "NO_COLOR": "1",
             "PATH": f"{WINDOWS / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }  # fmt: skip
 

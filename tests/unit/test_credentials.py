@@ -1,0 +1,83 @@
+"""Where a password comes from: the keyring, then a person; never from nowhere."""
+
+from __future__ import annotations
+
+import getpass
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import NoKeyringError
+
+from remediate.model.errors import ExitCode, UsageError
+from remediate.transports.credentials import SERVICE, Credential, resolve
+
+
+class InMemory(KeyringBackend):
+    """A keyring of one password: the machine's own belongs to whoever runs the tests."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self, password: str | None) -> None:
+        super().__init__()
+        self.password = password
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.password is None:
+            raise NoKeyringError
+        return self.password if (service, username) == (SERVICE, "anna@CONTOSO.TEST") else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise NotImplementedError("a password is only ever read")
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring.core, "_keyring_backend", InMemory("kept-åäö"))
+
+
+@pytest.fixture
+def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring.core, "_keyring_backend", InMemory(None))
+
+
+def test_nobody_named_is_the_ticket_at_hand() -> None:
+    assert resolve(None, terminal=False) == Credential(None, None)
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_keyring_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: pytest.fail(prompt))
+    found = resolve("anna@CONTOSO.TEST", terminal=True)
+    assert found.password is not None
+    assert found.password.reveal() == "kept-åäö"
+    assert "kept" not in repr(found)
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: f"for {prompt}")
+    found = resolve("CONTOSO\\anna", terminal=True).password
+    assert found is not None
+    assert found.reveal() == "for Password of CONTOSO\\anna: "
+
+
+@pytest.mark.usefixtures("kept")
+def test_without_a_terminal_it_says_how() -> None:
+    with pytest.raises(UsageError, match="keyring set remediate bert") as error:
+        resolve("bert", terminal=False)
+    assert error.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.usefixtures("no_keyring")
+@pytest.mark.parametrize("user", ["", "  "])
+def test_an_empty_name_is_not_the_ticket(user: str) -> None:
+    with pytest.raises(UsageError, match="nobody"):
+        resolve(user, terminal=True)
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_an_empty_answer_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda _prompt: "")
+    with pytest.raises(UsageError, match="no password"):
+        resolve("anna", terminal=True)

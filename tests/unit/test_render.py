@@ -1,0 +1,150 @@
+"""How plans read: text, Markdown and the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remediate.model.finding import Refusal
+from remediate.model.plan import Obtains, digest, seal
+from remediate.render import reading
+from remediate.render.diff import diff
+from remediate.render.markdown import code, escape, markdown
+from remediate.render.schema import schema_text
+from remediate.render.text import WIDTH, as_terminal_text, as_text, beside, wrap
+from tests.unit.plan_material import BROKEN, DENIED, GRANT, HEALTHY, PENDING
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+DIGEST = "5e" * 32
+
+
+def _text(plan, **more):
+    return as_text(diff(plan, **more))
+
+
+def test_broken_estate_reads_as_its_golden_text():
+    assert _text(BROKEN, digest=DIGEST, saved="plan.json") == (GOLDEN / "broken.txt").read_text(encoding="utf-8")
+
+
+def test_broken_estate_reads_as_its_golden_markdown():
+    assert markdown(BROKEN, digest=DIGEST) == (GOLDEN / "broken.md").read_text(encoding="utf-8")
+
+
+def test_healthy_estate_says_that_there_is_nothing_to_do():
+    text = _text(HEALTHY)
+    assert "PROBLEM" not in text
+    assert text.endswith("0 problems, 0 changes. Nothing to do.\n")
+
+
+def test_blocks_come_in_the_order_of_their_weight():
+    text = _text(BROKEN)
+    words = [
+        "PROBLEM",
+        "REFUSED",
+        "NOT PLANNED",
+        "UNKNOWN",
+        "Unknown too",
+        "Not asked",
+        "After this plan",
+        "5 problems",
+    ]
+    places = [text.index(word) for word in words]
+    assert places == sorted(places)
+
+
+def test_no_line_is_wider_than_the_ticket():
+    long = msgspec.structs.replace(DENIED, message="x" * 300 + " " + "word " * 60)
+    text = _text(msgspec.structs.replace(BROKEN, findings=(long, *BROKEN.findings[1:])))
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_plain_text_has_no_escape_and_terminal_text_has():
+    assert "\x1b" not in _text(BROKEN)
+    assert "\x1b[32m" in as_terminal_text(diff(BROKEN))
+
+
+@pytest.mark.parametrize("foreign", ["\x1b[2J", "a\nPROBLEM fake", "\u202egnp.exe", "\x07", "\u2028x"])
+def test_foreign_strings_cannot_steer_the_terminal(foreign):
+    finding = msgspec.structs.replace(DENIED, message=foreign)
+    plan = msgspec.structs.replace(BROKEN, findings=(finding,))
+    for text in (_text(plan), markdown(plan)):
+        assert foreign not in text
+        assert f"\\u{ord(next(c for c in foreign if not c.isprintable())):04x}" in text.replace("\\\\", "\\")
+
+
+def test_a_shared_change_is_printed_once_and_named_again():
+    shared = msgspec.structs.replace(GRANT, because=(DENIED.id, PENDING.id))
+    text = _text(msgspec.structs.replace(BROKEN, actions=(shared,)))
+    assert text.count("1 change ") == 1
+    assert "see        change 1" in text
+
+
+def test_a_change_that_no_finding_names_is_still_printed():
+    text = _text(msgspec.structs.replace(BROKEN, actions=(msgspec.structs.replace(GRANT, because=("other",)),)))
+    assert "1 change" in text
+
+
+def test_an_override_stands_with_the_problem_and_is_no_refusal():
+    refusal = Refusal(finding=DENIED.id, guard="esc1", reason="it opens", overridden=True)
+    plan = msgspec.structs.replace(BROKEN, refused=(refusal,))
+    assert "override   esc1: it opens" in _text(plan)
+    assert "REFUSED" not in _text(plan)
+    assert "**override esc1**" in markdown(plan)
+
+
+def test_a_refusal_without_its_finding_is_told_by_name():
+    plan = msgspec.structs.replace(HEALTHY, refused=(Refusal(finding="a/b/c", guard="g", reason="why"),))
+    assert "REFUSED  a/b/c" in _text(plan)
+    assert "a/b/c" in markdown(plan)
+
+
+def test_every_action_and_finding_is_told_in_both_forms():
+    for text in (_text(BROKEN), markdown(BROKEN).replace("\\", "")):
+        assert all(finding.message.replace("\\", "") in text.replace("\\", "") for finding in BROKEN.findings)
+        assert all(action.label in text for action in BROKEN.actions)
+
+
+def test_a_certificate_that_is_no_longer_held_is_one_line():
+    changes = [change for change in reading.delta(BROKEN) if change.obtains.template == "User"]
+    assert [(change.gained, change.was_held) for change in changes] == [(True, True)]
+
+
+def test_a_loss_is_told():
+    plan = msgspec.structs.replace(HEALTHY, lost=(Obtains("CONTOSO\\Anna", "User", "CA", "any"),))
+    assert "  - CONTOSO\\Anna   any name, from User at CA" in _text(plan)
+
+
+def test_an_incomplete_plan_does_not_ask_for_approval():
+    assert "approves" not in _text(BROKEN, digest=DIGEST, saved="p")
+    assert "approves" in _text(HEALTHY, digest=DIGEST, saved="p")
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_lines_of_any_text_fit_and_lose_no_word(left, right):
+    lines = [*wrap(left, first="  because    "), *beside(left[:100], right)]
+    assert all(len(line.text) <= WIDTH for line in lines if len(left[:100]) <= WIDTH and left.isascii())
+    assert all(line.text.isprintable() for line in lines)
+
+
+@given(st.text(max_size=60))
+def test_code_spans_and_cells_stay_on_one_line(text):
+    for shown in (code(text), escape(text)):
+        assert "\n" not in shown
+        assert "|" not in shown.replace("\\|", "")
+
+
+def test_the_checked_in_schema_is_that_of_the_plan():
+    assert (ROOT / "docs" / "plan.schema.json").read_bytes().replace(b"\r\n", b"\n") == schema_text()
+
+
+def test_the_schema_names_every_property_of_a_plan_file():
+    schema = msgspec.json.decode(schema_text())["$defs"]["Plan"]
+    plan = msgspec.json.decode(seal(BROKEN))
+    assert set(plan) <= set(schema["properties"])
+    assert plan["plan_id"] == digest(BROKEN)
+    assert "plan_id" in schema["required"]
