@@ -181,7 +181,7 @@ def _registry_actions(wanted: Wanted) -> Iterator[Action]:
 def _registry_action(intent: SetCaRegistryValue, because: tuple[str, ...]) -> Action:
     ca, name = intent.ca, intent.value.registry_name
     now = _registry_now(ca, intent.value)
-    key = ca.policy_key if intent.value is CaValue.REQUEST_DISPOSITION else ca.document.configuration_key
+    key = ca.policy_key if intent.value is CaValue.REQUEST_DISPOSITION else ca.configuration_key
     describe = _describe_disposition if intent.value is CaValue.REQUEST_DISPOSITION else hex
     restore = f"-setreg {intent.value.certutil_name} {now:#x}" if now is not None else None
     return Action(

@@ -56,14 +56,19 @@ def _write_collectors(folder: Path, certification_authorities: tuple[str, ...], 
     return int(ExitCode.NOTHING_TO_DO)
 
 
+def tell_failures(snapshot: Snapshot) -> None:
+    """Say on stderr which targets could not be read, and what to do about each."""
+    for failed in snapshot.failures:
+        why = f" ({failed.why})" if failed.why else ""
+        click.echo(f"remediate: {failed.target}: {failed.what}{why}. {failed.do}".rstrip(), err=True)
+
+
 def _tell(snapshot: Snapshot, out: str, *, as_json: bool) -> int:
     if as_json:
         write_json({"bundle": out, "failures": snapshot.failures})
     else:
         click.echo(_summary(snapshot, out))
-    for failed in () if as_json else snapshot.failures:
-        why = f" ({failed.why})" if failed.why else ""
-        click.echo(f"remediate: {failed.target}: {failed.what}{why}. {failed.do}".rstrip(), err=True)
+    tell_failures(snapshot)
     return int(ExitCode.ERROR if snapshot.failures else ExitCode.NOTHING_TO_DO)
 
 

@@ -137,9 +137,12 @@ def _options(names: tuple[str, ...], options: dict[str, Any]) -> PlanOptions:
 
 
 def _facts(context: click.Context) -> Snapshot:
+    from remediate.cli.collecting import tell_failures
     from remediate.cli.facts import read_facts
 
-    return read_facts(facts_from(context), terminal=sys.stdin.isatty())
+    snapshot = read_facts(facts_from(context), terminal=sys.stdin.isatty())
+    tell_failures(snapshot)
+    return snapshot
 
 
 def _planned(snapshot: Snapshot, options: PlanOptions) -> Plan:

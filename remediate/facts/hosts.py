@@ -71,9 +71,14 @@ class CertificationAuthority:
         """Whether a profile's CA name, letter for letter, is this CA's."""
         return name in {self.name, original(self.service.cn) if self.service else self.name}
 
+    @property
+    def configuration_key(self) -> str:
+        """The registry key of the CA's configuration, as registry editors write it."""
+        return self.document.configuration_key.replace("HKLM:\\", "HKLM\\", 1)
+
     def at(self, value: str) -> str:
         """Return the address of one of its registry values."""
-        return f"{short_name(self.host)} {self.document.configuration_key}\\{value}"
+        return f"{short_name(self.host)} {self.configuration_key}\\{value}"
 
     @property
     def policy_module(self) -> str:
@@ -88,7 +93,7 @@ class CertificationAuthority:
     @property
     def policy_key(self) -> str:
         """The registry key of the active policy module."""
-        return f"{self.document.configuration_key}\\PolicyModules\\{self.policy_module}"
+        return f"{self.configuration_key}\\PolicyModules\\{self.policy_module}"
 
     def policy_at(self, value: str) -> str:
         """Return the address of a registry value of the active policy module."""

@@ -100,7 +100,7 @@ def _action(action: Action) -> Iterator[Line]:
 
 
 def _diff_line(line: str) -> Iterator[Line]:
-    style = {"+": "add", "-": "remove"}.get(line[:1], "plain")
+    style = {"+": "add", "-": "remove"}.get(line.lstrip()[:1], "plain")
     blanks = len(line) - len(line.lstrip())
     return wrap(line.strip(), first=_BODY + "  " + " " * blanks, rest=_BODY + "    " + " " * blanks, style=style)
 

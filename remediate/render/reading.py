@@ -168,11 +168,11 @@ def in_words(change: Change) -> str:
     obtains = change.obtains
     name = {"own": "its own name", "any": "any name"}.get(obtains.name, obtains.name)
     marks = [
-        "a broad group" if obtains.broad else "",
-        "for authentication" if obtains.authentication else "",
+        "broad group" if obtains.broad else "",
+        "authentication" if obtains.authentication else "",
         "held until approved" if obtains.held else "",
-        "until now held until approved" if change.was_held else "",
-        "from now on held until approved" if change.becomes_held else "",
+        "until now held" if change.was_held else "",
+        "from now on held" if change.becomes_held else "",
     ]
     special = ", ".join(mark for mark in marks if mark)
     return f"{name}, from {obtains.template} at {obtains.ca}" + (f" ({special})" if special else "")

@@ -26,6 +26,7 @@ _LDAP_DATA: Final = re.compile(r"\bdata ([0-9a-f]{3,8})\b")
 _NOT_REACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 # Reasons of OpenSSL's record layer when what answers does not speak TLS.
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+_NO_CERTIFICATES: Final = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "PEM_LIB", "BAD_BASE64_DECODE"})
 _CHANNEL_BINDING: Final = 0x80090346
 
 REFUSED: Final = Meaning("nothing listens on that port", "Check that the service runs and the firewall lets it by.")
@@ -102,6 +103,8 @@ def _tls(chain: Chain) -> Found:
             return LOST, "during TLS", ""
         if isinstance(one, ssl.SSLError) and not isinstance(one, TimeoutError):
             reason = one.reason or ""
+            if reason in _NO_CERTIFICATES:
+                return NO_FILE, f"TLS, {reason}", ""
             failed = Meaning("TLS could not be agreed upon", "Check which TLS versions and ciphers both sides allow.")
             return NO_TLS if reason in _NO_TLS else failed, f"TLS, {reason}" if reason else "TLS", ""
     return None

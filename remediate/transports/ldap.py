@@ -172,10 +172,17 @@ class DirectoryReader:
         return _attempt(lambda: self._open().search(base, f"(|{query})", attributes=_PRINCIPAL))
 
     def _account(self, name: str) -> Account:
+        """One account; a controller of another domain that fails makes only this account unreadable."""
         try:
-            where, base = self._home_of(name)
+            return self._looked_up(name)
         except TransportError as error:
-            return Account(name=name, entry=Fact(unreadable=Unreadable(str(error), error.code)))
+            if error.where == self._open().host:
+                raise
+            unreadable = Unreadable(str(error), error.code)
+            return Account(name=name, entry=Fact(unreadable=unreadable), token_groups=Fact(unreadable=unreadable))
+
+    def _looked_up(self, name: str) -> Account:
+        where, base = self._home_of(name)
         found = _attempt(lambda: where.search(base, _account_filter(name), attributes=_PRINCIPAL))
         entry = self._only(name, found)
         if entry.value is None:

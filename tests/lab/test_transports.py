@@ -6,10 +6,12 @@ import logging
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from remediate.facts.documents import DirectoryDocument, Entry
 from remediate.model.errors import TransportError
+from remediate.model.fact import Fact, Unreadable
 from remediate.model.secret import Secret
 from remediate.transports.credentials import Credential
 from remediate.transports.ldap import DirectoryReader
@@ -112,6 +114,23 @@ def test_accounts_that_are_not_there(fresh_lab: Lab) -> None:
     assert found["a)(cn=*"].entry.absent
     assert texts(found["svc_intune@contoso.test"].entry.need_value("x"), "sAMAccountName") == [SERVICE.name]
     assert document.computers.value == []
+
+
+def test_an_account_of_another_domain_is_looked_up_there(fresh_lab: Lab) -> None:
+    dn = f"CN=CHILD,CN=Partitions,{contoso.CONFIGURATION_DN}"
+    child = {
+        "objectClass": ["crossRef"], "nCName": ["DC=child,DC=contoso,DC=test"], "dnsRoot": [broken.NAME],
+        "nETBIOSName": ["CHILD"], "systemFlags": ["3"],
+    }  # fmt: skip
+    reader = DirectoryReader(fresh_lab.dc, credential(READER), trust=fresh_lab.trust)
+    with reader:
+        begun = reader.begin()
+        extra = Entry(dn, {name: list(values) for name, values in child.items()})
+        partitions = Fact(value=[*begun.partitions.need_value("partitions"), extra])
+        reader._begun = msgspec.structs.replace(begun, partitions=partitions)  # Samba cannot hold two domains
+        found = {one.name: one for one in reader.finish(["CHILD\\x", "conn1$"], []).accounts}
+    assert broken.NAME in (found["CHILD\\x"].entry.unreadable or Unreadable("")).why
+    assert found["conn1$"].entry.known
 
 
 def test_names_for_sids_and_broad_groups(fresh_lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""Bundles: what is written is read back equal, byte for byte the same each time, and what is wrong is refused by name."""
+"""Bundles: what is written is read back equal, the same bytes each time, and what is wrong is refused by name."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from remediate.transports.credentials import SERVICE, Credential, resolve
 class InMemory(KeyringBackend):
     """A keyring of one password: the machine's own belongs to whoever runs the tests."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self, password: str | None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.password = password
 
     def get_password(self, service: str, username: str) -> str | None:

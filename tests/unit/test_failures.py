@@ -103,6 +103,7 @@ CASES: list[tuple[BaseException, str, str]] = [
     (unverified(999), "does not pass", "X509 999"),
     (tls("WRONG_VERSION_NUMBER"), "does not speak TLS", ""),
     (tls("SSLV3_ALERT_HANDSHAKE_FAILURE"), "could not be agreed", ""),
+    (tls("NO_CERTIFICATE_OR_CRL_FOUND"), "trusted certificates", ""),
     (ssl.SSLEOFError(8, SWEDISH), "lost", ""),
     (socket.gaierror(socket.EAI_NONAME, SWEDISH), "not known", ""),
     (ConnectionRefusedError(errno.ECONNREFUSED, SWEDISH), "nothing listens", ""),
@@ -114,7 +115,7 @@ CASES: list[tuple[BaseException, str, str]] = [
     (requested.ProxyError(), "proxy", ""),
     (requested.ConnectionError(), "lost", ""),
     (requested.ConnectionError(http.client.BadStatusLine("SSH-2.0")), "not WinRM", ""),
-    (requested.ConnectionError(http.client.RemoteDisconnected()), "lost", ""),
+    (requested.ConnectionError(http.client.RemoteDisconnected("")), "lost", ""),
     (requested.ChunkedEncodingError(http.client.IncompleteRead(b"")), "lost", ""),
     (ParseError(SWEDISH), "not WinRM", ""),
     (OSError(SWEDISH), "trusted certificates", ""),
@@ -157,7 +158,7 @@ CANNED: list[tuple[dict[str, object], str]] = [
 @pytest.mark.parametrize(("answer", "said"), CANNED, ids=lambda value: None)
 @responses.activate
 def test_what_pypsrp_makes_of_canned_answers(answer: dict[str, object], said: str) -> None:
-    responses.post(f"https://{HOST}:5986/wsman", **answer)  # type: ignore[arg-type]
+    responses.post(f"https://{HOST}:5986/wsman", **answer)
     wsman = WSMan(HOST, username="x", password="y", auth="basic", reconnection_backoff=0)
     with pytest.raises(Exception) as error:  # what pypsrp raises has no class in common
         wsman.get_server_config()
