@@ -25,7 +25,7 @@ META = Meta(
     impact="No request is issued until an administrator issues it by hand.",
     rights=("local administrator on the CA host",),
     disruption="CertSvc restarts once: no certificates and no revocation lists meanwhile",
-    undo="RequestDisposition as it was (deleted where it was absent) and a restart; requests already issued stay issued",
+    undo="RequestDisposition as it was (deleted where it was absent) and a restart; what was issued stays issued",
     symptoms=('Connector log: "IssuePfx - The submission is pending: Taken Under Submission"',),
     sources=(
         "certsrv.h REQDISP_*",

@@ -13,7 +13,7 @@ from remediate.facts.directory import Template
 from remediate.facts.estate import Estate, Issuance
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost
 from remediate.facts.intune import Profile
-from remediate.model.errors import UnknownFact
+from remediate.model.errors import RemediateError, UnknownFact
 from remediate.model.finding import Finding, Target, Unknown
 
 _KINDS = {
@@ -70,6 +70,15 @@ def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Dete
                 yield Detected(_finding(playbook, cause, target, number, found), found)
         except UnknownFact as error:
             yield _unknown(playbook, cause, target, error)
+        except RemediateError:
+            raise
+        except Exception as error:
+            raise RemediateError(
+                "the playbook failed",
+                where=f"{playbook.path.name} {cause.name} for {target.name}",
+                why=f"{type(error).__name__}: {error}",
+                do="This is a fault in the playbook, not in the estate; run the others by name.",
+            ) from error
 
 
 def _target(targets: tuple[Any, ...]) -> Target:

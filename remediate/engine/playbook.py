@@ -75,12 +75,13 @@ TARGETS: Mapping[str, type] = {
 }
 
 
-def cause(title: str, *, reads: tuple[str, ...], fixes: bool = False) -> Callable[[Detector], Cause]:
+def cause(title: str, *, reads: tuple[str, ...] | str, fixes: bool = False) -> Callable[[Detector], Cause]:
     """Make a function a cause of its playbook. Its last parameter is the estate, those before are its targets."""
 
     def wrap(function: Detector) -> Cause:
         names = [str(p.annotation) for p in inspect.signature(function).parameters.values()]
-        return Cause(function.__name__, title, reads, fixes, function, tuple(TARGETS[name] for name in names[:-1]))
+        told = (reads,) if isinstance(reads, str) else reads
+        return Cause(function.__name__, title, told, fixes, function, tuple(TARGETS[name] for name in names[:-1]))
 
     return wrap
 

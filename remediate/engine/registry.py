@@ -32,10 +32,28 @@ def load(path: Path) -> Playbook:
     return Playbook(path.stem, path, meta, causes)
 
 
+# The sections in the order in which the article has them, what it asks for before you start first.
+_ORDER = (
+    "setup_requirements",
+    "antivirus_exclusions",
+    "rpc_server_unavailable",
+    "enrollment_policy_server_missing",
+    "submission_pending",
+    "parameter_incorrect",
+    "denied_by_policy_module",
+    "stuck_pending",
+    "subject_email_required",
+)
+
+
+def _in_the_articles_order(path: Path) -> tuple[int, str]:
+    return (_ORDER.index(path.stem) if path.stem in _ORDER else len(_ORDER), path.stem)
+
+
 @lru_cache(maxsize=8)
 def every(folders: tuple[str, ...] = ()) -> tuple[Playbook, ...]:
     """Return every shipped playbook and those of the admin's own folders, in the article's order then by name."""
-    paths = sorted(playbooks_folder().glob("*.py"))
+    paths = sorted(playbooks_folder().glob("*.py"), key=_in_the_articles_order)
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError("there is no such folder of playbooks", where=folder)

@@ -141,7 +141,7 @@ SPNEGO: Final[dict[int, Meaning]] = {
 # x509_vfy.h of OpenSSL, X509_V_ERR_*.
 _TRUST: Final = Meaning(
     "its certificate comes from a certification authority that is not trusted here",
-    "Give the file with the root certificate (--ca-file) if the host is the right one.",
+    "Give the file with the root certificate (--trust) if the host is the right one.",
 )
 _NAME: Final = Meaning("its certificate is for another name", "Use the name that the certificate names.")
 CERTIFICATE: Final[dict[int, Meaning]] = {

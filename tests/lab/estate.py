@@ -124,7 +124,7 @@ class Lab:
             "REMEDIATE_LIVE_CA": self.ca.fqdn,
             "REMEDIATE_LIVE_CONNECTOR": self.connector.fqdn,
             "REMEDIATE_LIVE_TEMPLATE": contoso.INTUNE_TEMPLATE,
-            "REMEDIATE_LIVE_CA_FILE": str(self.trust),
+            "REMEDIATE_LIVE_TRUST": str(self.trust),
             "REMEDIATE_LIVE_USER": contoso.ADMIN.upn,
         }
 

@@ -1,0 +1,45 @@
+"""The CA wants a mail address of the caller, because the template builds the subject from the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from remediate import CertificateNameFlag, Estate, Evidence, Found, Meta, Publish, SetNameFlag, Template, cause
+from remediate.adcs.flags import names
+
+META = Meta(
+    title="The e-mail name is unavailable",
+    section="Error -2146875374 CERTSRV_E_SUBJECT_EMAIL_REQUIRED",
+    severity="high",
+    impact="The CA names the connector instead of the user, and denies requests whose caller has no mail address.",
+    codes=("0x80094812",),
+    rights=("write access to the template", "CA administrator to publish"),
+    undo="the flags as they were, the minor revision rises once more; the template taken off the CA again",
+    symptoms=("CA: event 53 with 0x80094812", 'Connector log: "Denied by Policy Module"'),
+    sources=("[MS-CRTD] 2.28", "[MS-WCCE] 3.2.2.6.2.1.4.5.9", "Microsoft: CERTSRV_E_SUBJECT_EMAIL_REQUIRED"),
+)
+
+
+@cause(
+    "The template builds the subject from the directory", reads=("directory: msPKI-Certificate-Name-Flag",), fixes=True
+)
+def subject_from_directory(template: Template, estate: Estate) -> Iterator[Found]:
+    flag = template.name_flag
+    if CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT not in flag:
+        evidence = Evidence(template.at("msPKI-Certificate-Name-Flag"), f"{int(flag):#x} ({names(flag)})")
+        fix = (SetNameFlag(template, flag.supplied_in_the_request()), *publications(template, estate))
+        yield Found(f"{template.name} builds the subject from the directory.", (evidence,), fix=fix)
+
+
+def publications(template: Template, estate: Estate) -> Iterator[Publish]:
+    """Publish the template where a CA that is to issue it does not offer it yet."""
+    for issuance in estate.issuances:
+        published = map(str.lower, issuance.ca.enrollment_service.published)
+        if issuance.template is template and template.name.lower() not in published:
+            yield Publish(template, issuance.ca)
+
+
+if __name__ == "__main__":
+    from remediate.cli.main import run_playbook
+
+    run_playbook(__file__)
