@@ -58,7 +58,8 @@ def caller_lacks_template_rights(template: Template, connector: ConnectorHost, e
     can = lacks.get((read.is_granted, enroll.is_granted), "neither read the template nor enrol")
     evidence = (Evidence(where, f"gives this neither to the account nor to the {caller.group_count} groups it is in"),)
     if denied := read.denied_by or enroll.denied_by:
-        who = f"{estate.directory.name_of(denied.ace.sid)} is denied it by entry {denied.index + 1} of the DACL"
+        denied_to = estate.directory.name_of(denied.ace.sid) if denied.ace.sid else "Somebody"
+        who = f"{denied_to} is denied it by entry {denied.index + 1} of the DACL"
         first = "Have the owner of the denying entry take it out; then plan again."
         yield Found(f"{caller.name} may {can}.", (Evidence(where, who),), advice=(first,), refused=who, first=first)
     elif not (read.is_granted and enroll.is_granted):

@@ -27,8 +27,9 @@ def subject_from_directory(template: Template, estate: Estate) -> Iterator[Found
     flag = template.name_flag
     if CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT not in flag:
         evidence = Evidence(template.at("msPKI-Certificate-Name-Flag"), f"{int(flag):#x} ({names(flag)})")
-        fix = (SetNameFlag(template, flag.supplied_in_the_request()), *publications(template, estate))
-        yield Found(f"{template.name} builds the subject from the directory.", (evidence,), fix=fix)
+        fix = SetNameFlag(template, flag.supplied_in_the_request())
+        publish = tuple(publications(template, estate))
+        yield Found(f"{template.name} builds the subject from the directory.", (evidence,), fix=(fix, *publish))
 
 
 def publications(template: Template, estate: Estate) -> Iterator[Publish]:

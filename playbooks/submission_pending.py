@@ -54,8 +54,8 @@ def policy_module_holds_requests(ca: CertificationAuthority, estate: Estate) -> 
         now = ca.request_disposition.describe()
         shown = now if ca.request_disposition_value is not None else f"absent, which counts as {now}"
         fix = SetCaRegistryValue(ca, CaValue.REQUEST_DISPOSITION, int(Disposition.ISSUE))
-        evidence = (Evidence(ca.policy_at("RequestDisposition"), shown), *waiting(ca))
-        yield Found("The policy module sets every request to pending.", evidence, fix=(fix,))
+        seen = (Evidence(ca.policy_at("RequestDisposition"), shown), *waiting(ca))
+        yield Found("The policy module sets every request to pending.", seen, fix=(fix,))
 
 
 def waiting(ca: CertificationAuthority) -> Iterator[Evidence]:

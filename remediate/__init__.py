@@ -7,13 +7,52 @@ used, so that the command line starts quickly.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from remediate.actions.intents import AddExclusions as AddExclusions
+    from remediate.actions.intents import AddPolicyServer as AddPolicyServer
+    from remediate.actions.intents import CaValue as CaValue
+    from remediate.actions.intents import Grant as Grant
+    from remediate.actions.intents import Publish as Publish
+    from remediate.actions.intents import SetCaRegistryValue as SetCaRegistryValue
+    from remediate.actions.intents import SetNameFlag as SetNameFlag
+    from remediate.actions.intents import StartCertSvc as StartCertSvc
+    from remediate.adcs.access_check import Verdict as Verdict
+    from remediate.adcs.access_check import ca_access_check as ca_access_check
+    from remediate.adcs.access_check import may_enroll as may_enroll
+    from remediate.adcs.access_check import may_read as may_read
+    from remediate.adcs.flags import CertificateNameFlag as CertificateNameFlag
+    from remediate.adcs.flags import Disposition as Disposition
+    from remediate.adcs.flags import EditFlag as EditFlag
+    from remediate.adcs.flags import EnrollmentFlag as EnrollmentFlag
+    from remediate.adcs.flags import InterfaceFlag as InterfaceFlag
+    from remediate.adcs.flags import PolicyServersFlag as PolicyServersFlag
+    from remediate.adcs.flags import PrivateKeyFlag as PrivateKeyFlag
+    from remediate.adcs.flags import TemplateFlag as TemplateFlag
+    from remediate.adcs.rights import CaRight as CaRight
+    from remediate.engine.playbook import Found as Found
+    from remediate.engine.playbook import Meta as Meta
+    from remediate.engine.playbook import cause as cause
+    from remediate.facts.directory import Principal as Principal
+    from remediate.facts.directory import Template as Template
+    from remediate.facts.documents import PolicyServers as PolicyServers
+    from remediate.facts.estate import Estate as Estate
+    from remediate.facts.estate import Issuance as Issuance
+    from remediate.facts.hosts import CertificationAuthority as CertificationAuthority
+    from remediate.facts.hosts import ConnectorHost as ConnectorHost
+    from remediate.facts.intune import Profile as Profile
+    from remediate.facts.intune import TrustedRoot as TrustedRoot
+    from remediate.model.errors import UnknownFact as UnknownFact
+    from remediate.model.finding import Evidence as Evidence
 
 __version__ = "0.1.0"
 
 _HOME = {
     "remediate.engine.playbook": ("Meta", "Found", "cause"),
     "remediate.model.finding": ("Evidence",),
+    "remediate.model.errors": ("UnknownFact",),
+    "remediate.facts.documents": ("PolicyServers",),
     "remediate.facts.estate": ("Estate", "Issuance"),
     "remediate.facts.directory": ("Template", "Principal"),
     "remediate.facts.hosts": ("CertificationAuthority", "ConnectorHost"),

@@ -1,5 +1,7 @@
 """`python -m remediate` is the same as `remediate`."""
 
+import sys
+
 from remediate.cli.main import main
 
-main()
+sys.exit(main())

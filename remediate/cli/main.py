@@ -79,6 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def run_playbook(path: str) -> None:
+    """Run one playbook file: `python playbooks/X.py --dry-run` is `remediate run playbooks/X.py --dry-run`."""
+    sys.exit(main(["run", path, *sys.argv[1:]]))
+
+
 def _ending(arguments: Sequence[str] | None) -> int:
     try:
         result: Any = cli.main(args=arguments, prog_name="remediate", standalone_mode=False)

@@ -38,8 +38,10 @@ def test_it_loads_and_says_everything(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_stays_short(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 80
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    to_read = text[text.index("META = ") : text.index("if __name__")].splitlines()
+    assert sum(1 for line in to_read if line.strip()) < 100
     assert max(map(len, lines)) <= 120
 
 
