@@ -1,7 +1,5 @@
 """`python -m remediate` is the same as `remediate`."""
 
-import sys
+from remediate.cli.main import program
 
-from remediate.cli.main import main
-
-sys.exit(main())
+program()

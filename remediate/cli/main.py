@@ -74,9 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_went_away()
+    return code
+
+
+def program() -> None:
+    """Run as a program of its own: end the process with the exit code."""
+    code = main()
     if code == ExitCode.INTERRUPTED:
         _leave_at_once(code)
-    return code
+    sys.exit(code)
 
 
 def run_playbook(path: str) -> None:
@@ -121,4 +127,4 @@ def _leave_at_once(code: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()
