@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediate import ConnectorHost, Estate, Evidence, Found, Meta, TrustedRoot, cause
+from remediate.adcs.hresult import HResult
 from remediate.model.errors import UnknownFact
 
 META = Meta(
@@ -40,7 +41,13 @@ NEXT = {
 def requests_unprocessed(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
     for folders, parts in connector.request_folders():
         codes = sorted(
-            {f"0x{code[2:].upper()}" for part in parts.values() for file in part.files for code in file.codes}
+            {
+                code
+                for part in parts.values()
+                for file in part.files
+                for code in file.codes
+                if HResult.parse(code).signed < 0
+            }
         )
         waiting = [name for name in ("Failed", "Processing") if name in parts and parts[name].total]
         if waiting or codes:

@@ -14,7 +14,7 @@ from remediate.actions.intents import CaValue, Grant, Intent, Publish, SetCaRegi
 from remediate.adcs.access_check import holders_of_enroll, holders_of_rewrite
 from remediate.adcs.dacl_edit import add_aces
 from remediate.adcs.flags import CertificateNameFlag, EditFlag, EnrollmentFlag, RequestDisposition
-from remediate.adcs.security_descriptor import SecurityDescriptor
+from remediate.adcs.sid import Sid
 from remediate.facts.directory import Template
 from remediate.facts.estate import Estate
 from remediate.facts.hosts import CertificationAuthority
@@ -35,17 +35,19 @@ class Projection:
         wanted = (i.flag for i in self._intents if isinstance(i, SetNameFlag) and i.template is template)
         return next(wanted, None) or template.name_flag
 
-    def descriptor(self, template: Template) -> SecurityDescriptor:
-        """The template's descriptor then."""
+    def holders(self, template: Template) -> tuple[tuple[Sid, ...], tuple[Sid, ...]]:
+        """Who holds Enroll then, and who may rewrite the template then."""
         grants = [i for i in self._intents if isinstance(i, Grant) and i.template is template]
         aces = [ace for grant in grants for ace in aces_of(grant)]
-        return add_aces(template.descriptor, aces).after if aces else template.descriptor
+        if not aces:
+            return template.enrollers, template.rewriters
+        descriptor = add_aces(template.descriptor, aces).after
+        return holders_of_enroll(descriptor), holders_of_rewrite(descriptor)
 
     def publishes(self, template: Template, ca: CertificationAuthority) -> bool:
         """Whether the CA offers the template then."""
-        published = {name.lower() for name in ca.enrollment_service.published}
         wanted = any(isinstance(i, Publish) and i.template is template and i.ca is ca for i in self._intents)
-        return wanted or template.name.lower() in published
+        return wanted or template.name.lower() in ca.enrollment_service.published_names
 
     def disposition(self, ca: CertificationAuthority) -> RequestDisposition:
         """The CA's RequestDisposition then."""
@@ -92,10 +94,10 @@ def _from(projection: Projection, template: Template, ca: CertificationAuthority
     held = disposition.holds_requests or EnrollmentFlag.PEND_ALL_REQUESTS in template.enrollment_flag
     by_request = CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT in projection.name_flag(template)
     name = ANY if by_request or EditFlag.ATTRIBUTESUBJECTALTNAME2 in ca.edit_flags else OWN
-    descriptor = projection.descriptor(template)
+    enrollers, rewriters = projection.holders(template)
     for sid, obtained in [
-        *((sid, name) for sid in holders_of_enroll(descriptor)),
-        *((sid, REWRITE) for sid in holders_of_rewrite(descriptor) if estate.directory.is_broad(sid)),
+        *((sid, name) for sid in enrollers),
+        *((sid, REWRITE) for sid in rewriters if estate.directory.is_broad(sid)),
     ]:
         yield Obtains(
             principal=estate.directory.name_of(sid),

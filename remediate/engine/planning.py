@@ -17,7 +17,7 @@ from remediate.engine.detection import Detected, detect
 from remediate.engine.guards import OVERRIDABLE, PLAYBOOK, change, openings_guard, refusals
 from remediate.engine.playbook import Playbook
 from remediate.engine.registry import find
-from remediate.engine.scope import heading, informing_unknowns, not_asked, targets
+from remediate.engine.scope import heading, informing_unknowns, not_asked, targets, unread_targets
 from remediate.facts.documents import Snapshot
 from remediate.facts.estate import Estate
 from remediate.model.errors import UnknownFact, UsageError
@@ -52,7 +52,7 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
     estate = Estate(snapshot, options.templates, options.settings)
     detection = detect(playbooks, estate)
     judged = _judge(detection.detected, estate, options)
-    needed = (*detection.unknown, *judged.unknown)
+    needed = (*detection.unknown, *judged.unknown, *unread_targets(snapshot))
     intents = [intent for item in judged.kept for intent in item.intents]
     gained, lost = _delta(intents, estate)
     created = estate.read_at

@@ -79,6 +79,19 @@ def not_asked(estate: Estate) -> Iterator[str]:
             yield f"the host of {ca.name} ({ca.host})"
 
 
+def unread_targets(snapshot: Snapshot) -> Iterator[Unknown]:
+    """Yield every target that was asked for and could not be read at all: nothing of it is known to be fine."""
+    for failure in snapshot.failures:
+        yield Unknown(
+            playbook="",
+            cause="",
+            target=Target("estate" if failure.role == "directory" else failure.role, failure.target),
+            fact="all of it",
+            why=". ".join(filter(None, (failure.what, failure.why, failure.do))),
+            code=failure.code,
+        )
+
+
 def informing_unknowns(snapshot: Snapshot) -> Iterator[Unknown]:
     """Yield the facts that only inform and could not be read: printed as unknown, they block nothing."""
     for document in snapshot.certification_authorities:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from remediate.adcs import sid as sids
-from remediate.adcs.access_check import token_sids
+from remediate.adcs.access_check import holders_of_enroll, holders_of_rewrite, token_sids
 from remediate.adcs.flags import (
     CertificateNameFlag,
     EnrollmentFlag,
@@ -157,6 +157,16 @@ class Template(DirectoryObject):
             return "it is one of the templates that Windows brought (IS_DEFAULT)"
         return "it has schema version 1" if self.schema_version < 2 else ""
 
+    @cached_property
+    def enrollers(self) -> tuple[Sid, ...]:
+        """The SIDs that hold Enroll, in DACL order."""
+        return holders_of_enroll(self.descriptor)
+
+    @cached_property
+    def rewriters(self) -> tuple[Sid, ...]:
+        """The SIDs that may rewrite it, in DACL order."""
+        return holders_of_rewrite(self.descriptor)
+
     def at(self, attribute: str) -> str:
         """Return the address of one of its attributes, for evidence."""
         return f"CN={self.name} {attribute}"
@@ -179,6 +189,11 @@ class EnrollmentService(DirectoryObject):
     def published(self) -> tuple[str, ...]:
         """The names of the templates that this CA offers."""
         return self.texts("certificateTemplates")
+
+    @cached_property
+    def published_names(self) -> frozenset[str]:
+        """The same names in lower case: the directory does not mind case."""
+        return frozenset(name.lower() for name in self.published)
 
     @property
     def is_standalone(self) -> bool:

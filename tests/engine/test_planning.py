@@ -89,6 +89,14 @@ def test_a_host_that_could_not_be_read_makes_the_plan_incomplete(broken: Snapsho
     assert plan.findings
 
 
+@pytest.mark.parametrize("role", ["directory", "ca", "connector"])
+def test_nothing_but_a_failure_is_never_fine(role: str) -> None:
+    failure = Failure(role=role, target="host.contoso.test", what="it is silent")  # type: ignore[arg-type]
+    plan = make_plan(Snapshot(failures=(failure,)), PlanOptions())
+    assert plan.exit_code is ExitCode.ERROR
+    assert [u.target.name for u in plan.unknown if u.needed and not u.playbook] == ["host.contoso.test"]
+
+
 def test_without_a_directory_what_needs_it_is_unknown(broken: Snapshot) -> None:
     plan = make_plan(
         msgspec.structs.replace(

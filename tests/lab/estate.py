@@ -191,7 +191,7 @@ def make_connector(home: Path, name: str, *, root: CertificationAuthority) -> La
     certificate = root.server(home, fqdn(name), name)
     program_files = home / "Program Files"
     install_folder = make_request_folders(program_files) / "PFXCertificateConnector"
-    registry, state = connector_registry(name, install_folder), connector_state(name, program_files)
+    registry, state = connector_registry(name, install_folder, root.der), connector_state(name, program_files)
     return LabHost.create(name, home, certificate, registry=registry, state=state)
 
 

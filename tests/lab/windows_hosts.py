@@ -5,6 +5,7 @@ Values are those of the article's set-up and of certsrv.h; identities are derive
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ CERTSVC = r"HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration"
 POLICY_MODULE = "CertificateAuthority_MicrosoftDefault.Policy"
 CONNECTOR = r"HKLM:\SOFTWARE\Microsoft\MicrosoftIntune\PFXCertificateConnector"
 CRYPTOGRAPHY = r"HKLM:\SOFTWARE\Microsoft\Cryptography"
+ROOT_STORE = r"HKLM:\SOFTWARE\Microsoft\SystemCertificates\ROOT\Certificates"
 UNINSTALL = r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 CONNECTOR_VERSION = "6.2510.3.2002"
 PFX_REQUEST = ("Failed", "Processing", "Succeed")
@@ -59,8 +61,8 @@ def ca_registry(name: str, authority: CertificationAuthority, descriptor: bytes)
     }  # fmt: skip
 
 
-def connector_registry(name: str, install_folder: Path) -> Keys:
-    """A connector set up for PKCS, which spoke with the service five minutes ago."""
+def connector_registry(name: str, install_folder: Path, root: bytes) -> Keys:
+    """A connector set up for PKCS, which spoke with the service five minutes ago and trusts the root (DER)."""
     connected = datetime.now(UTC) - timedelta(minutes=5)
     return machine(name) | {
         CONNECTOR: {
@@ -68,6 +70,7 @@ def connector_registry(name: str, install_folder: Path) -> Keys:
             "InstallFolder": text(str(install_folder)),
         },
         f"{CONNECTOR}\\ConnectionStatus": {"LastConnectionTime": text(connected.strftime("%Y-%m-%dT%H:%M:%SZ"))},
+        f"{ROOT_STORE}\\{hashlib.sha1(root).hexdigest().upper()}": {"Blob": binary(root)},
         f"{UNINSTALL}\\{{0C8FD0E2-6F35-4B0E-9C2B-1F6A5F3B7A10}}": {
             "DisplayName": text("Certificate Connector for Microsoft Intune"),
             "DisplayVersion": text(CONNECTOR_VERSION), "Publisher": text("Microsoft Corporation"),
