@@ -21,8 +21,9 @@ _AS_COMPUTER = LOCAL_SYSTEM | {"nt authority\\networkservice", "nt authority\\ne
 
 
 def short_name(host: str) -> str:
-    """Return the first label of a host's name."""
-    return host.partition(".")[0]
+    """Return the first label of a host's name; an address stays whole."""
+    label = host.partition(".")[0]
+    return host if label.isdigit() else label
 
 
 class CertificationAuthority:
