@@ -99,7 +99,7 @@ def template_not_for_connector(issuance: Issuance, estate: Estate) -> Iterator[F
         advice = 'Untick "This number of authorized signatures" on Issuance Requirements; the connector cannot sign.'
         yield Found("The template wants signatures.", (evidence,), advice=(advice,), code="0x80094809")
     asked = any(p.template.lower() == template.name.lower() and estate.matches(p, ca) for p in estate.profiles)
-    offers = [s for s in estate.directory.enrollment_services if template.name.lower() in map(str.lower, s.published)]
+    offers = [s for s in estate.directory.enrollment_services if template.name.lower() in s.published_names]
     if asked and offers and all(service is not ca.service for service in offers):
         evidence = Evidence(f"{ca.name} certificateTemplates", f"only {offers[0].display_name} lists {template.name}")
         message = f"{template.name} is published, but not on {ca.name}."

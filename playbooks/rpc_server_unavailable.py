@@ -79,7 +79,7 @@ def requests_name_a_ca_certificate(ca: CertificationAuthority, estate: Estate) -
 @cause("No CA offers the template", reads=("directory: certificateTemplates",), fixes=True)
 def template_published_nowhere(issuance: Issuance, estate: Estate) -> Iterator[Found]:
     template, services = issuance.template, estate.directory.enrollment_services
-    if not any(template.name.lower() in map(str.lower, service.published) for service in services):
+    if not any(template.name.lower() in service.published_names for service in services):
         evidence = Evidence(
             f"{issuance.ca.name} certificateTemplates", f"does not list {template.name}, nor does any other CA"
         )

@@ -35,7 +35,7 @@ def subject_from_directory(template: Template, estate: Estate) -> Iterator[Found
 def publications(template: Template, estate: Estate) -> Iterator[Publish]:
     """Publish the template where a CA that is to issue it does not offer it yet."""
     for issuance in estate.issuances:
-        published = map(str.lower, issuance.ca.enrollment_service.published)
+        published = issuance.ca.enrollment_service.published_names
         if issuance.template is template and template.name.lower() not in published:
             yield Publish(template, issuance.ca)
 

@@ -22,6 +22,7 @@ from remediate.facts.documents import (
     Failure,
     Snapshot,
 )
+from remediate.facts.hosts import AS_COMPUTER
 from remediate.model.errors import DocumentError, RemediateError, TransportError, UsageError
 
 HostRole = Literal["ca", "connector"]
@@ -233,17 +234,13 @@ def connector_accounts(documents: Iterable[HostDocument], directory: DirectoryDo
     return _unique(sorted(names, key=str.lower))
 
 
-# Accounts that use the computer's account on the network ([MS-SCMR] 2.2.8 and the Windows service accounts); empty is
-# what Win32_Service gives for a service that was never told.
-_COMPUTER = frozenset({"localsystem", "nt authority\\system", "nt authority\\networkservice", ".\\localsystem"})
-
 _ANONYMOUS = "nt authority\\localservice"
 
 
 def _accounts_of(connector: ConnectorDocument, directory: DirectoryDocument) -> Iterator[str]:
     for service in connector.services.if_known() or []:
         name = service.start_name
-        if name.lower() in _COMPUTER or name.lower().startswith("nt service\\"):
+        if name.lower() in AS_COMPUTER or name.lower().startswith("nt service\\"):
             yield f"{netbios_name(connector.machine.domain.if_known() or '', directory)}\\{_account(connector)}"
         elif name and not name.startswith(".\\") and name.lower() != _ANONYMOUS:
             yield name

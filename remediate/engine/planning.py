@@ -5,7 +5,7 @@ The same snapshot and options give the same plan on every machine: no clock, pat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -163,8 +163,3 @@ def _later(created: str, days: int) -> str:
         return ""
     moment = datetime.fromisoformat(created) + timedelta(days=days)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def problems(plan: Plan) -> Iterator[Unknown]:
-    """Yield what makes a plan incomplete."""
-    yield from (unknown for unknown in plan.unknown if unknown.needed)

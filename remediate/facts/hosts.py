@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remediate.adcs.ca_name import original, sanitised_short
+from remediate.adcs.ca_name import original
 from remediate.adcs.flags import DISPOSITION_WHEN_ABSENT, EditFlag, InterfaceFlag, RequestDisposition, unsigned
 from remediate.adcs.security_descriptor import MalformedDescriptor, SecurityDescriptor
 from remediate.facts.directory import EnrollmentService
@@ -15,9 +15,16 @@ from remediate.model.fact import Fact
 MICROSOFT_POLICY_MODULE = "CertificateAuthority_MicrosoftDefault.Policy"
 # The services that ask the CA for PKCS certificates: DigiCert's and Microsoft's set-up pages of the connector.
 PKCS_SERVICES = ("PkiCreateConnectorSvc", "PfxCreateLegacyConnectorSvc", "NDESConnectorSvc")
-LOCAL_SYSTEM = frozenset({"localsystem", "nt authority\\system", ".\\localsystem"})
-# Built-in accounts that reach the network as the computer does (Service User Accounts, Win32).
-_AS_COMPUTER = LOCAL_SYSTEM | {"nt authority\\networkservice", "nt authority\\network service"}
+# Built-in accounts that reach the network as the computer does (Service User Accounts, Win32; [MS-SCMR] 2.2.8).
+AS_COMPUTER = frozenset(
+    {
+        "localsystem",
+        ".\\localsystem",
+        "nt authority\\system",
+        "nt authority\\networkservice",
+        "nt authority\\network service",
+    }
+)
 
 
 def short_name(host: str) -> str:
@@ -210,11 +217,6 @@ class ConnectorHost:
                 self.at("services"), f"they run under different accounts: {', '.join(sorted(names.values()))}"
             )
         ((key, start_name),) = names.items()
-        if key in _AS_COMPUTER:
+        if key in AS_COMPUTER:
             return f"{netbios_name}\\{self.document.machine.computer_name.upper()}$"
         return start_name
-
-
-def object_name(ca_name: str) -> str:
-    """Return the cn that a CA of this name has in the directory."""
-    return sanitised_short(ca_name)
