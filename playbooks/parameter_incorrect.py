@@ -21,37 +21,41 @@ META = Meta(
 
 @cause("The CA of this host has another name", reads=("Intune: certificationAuthorityName", "directory: displayName"))
 def profile_names_wrong_ca(profile: Profile, estate: Estate) -> Iterator[Found]:
-    hosts = {service.host.lower() for service in estate.directory.enrollment_services}
-    there = [ca for ca in estate.certification_authorities if ca.host.lower() in hosts & {profile.ca_host.lower()}]
+    there = estate.authorities_on(profile.ca_host)
     if there and not any(ca.is_called(profile.ca_name) for ca in there):
         known = ", ".join(ca.name for ca in there)
         by_case = profile.ca_name.lower() in {ca.name.lower() for ca in there}
         weak = "Only upper and lower case differ; whether the CA minds is not documented." if by_case else ""
-        evidence = (
-            Evidence(f"profile {profile.name} certificationAuthorityName", profile.ca_name or "empty"),
-            Evidence(f"CA on {profile.ca_host}", known),
-        )
+        named = profile.evidence("certificationAuthorityName", profile.ca_name or "empty")
+        seen = (named, Evidence(f"CA on {profile.ca_host}", known))
         advice = f"Set Certification authority name in the profile to the name as the CA's console shows it: {known}."
-        yield Found("No CA on this host has the name in the profile.", evidence, advice=(advice,), weak=weak)
+        yield Found("No CA on this host has the name in the profile.", *seen, advice=advice, weak=weak)
 
 
-@cause("The certificate takes a mail address that users do not have", reads=("Intune: profile, members of its groups",))
+@cause("The certificate takes a mail address that users do not have", reads="Intune: profile, members of its groups")
 def users_have_no_mail(profile: Profile, estate: Estate) -> Iterator[Found]:
     without, unread = profile.users_without_mail() if profile.wants_mail else ((), ())
     if without:
-        evidence = [Evidence(f"profile {profile.name} {len(without)} users without mail", ", ".join(without[:20]))]
+        seen = [profile.evidence(f"{len(without)} users without mail", ", ".join(without[:20]))]
         if unread:
-            evidence.append(Evidence("groups whose members were not exported", ", ".join(unread)))
+            seen.append(Evidence("groups whose members were not exported", ", ".join(unread)))
         advice = "Give these users a mail address, or take another attribute into the subject alternative name."
-        yield Found("The profile takes the e-mail address, which some users lack.", tuple(evidence), advice=(advice,))
+        yield Found("The profile takes the e-mail address, which some users lack.", *seen, advice=advice)
 
 
-@cause("The profile is assigned to nobody", reads=("Intune: assignments",))
+@cause("Mail addresses that nobody exported", reads="Intune: members of the profile's groups", informs=True)
+def mail_not_exported(profile: Profile, estate: Estate) -> Iterator[Found]:
+    unread = profile.users_without_mail()[1] if profile.wants_mail else ()
+    if unread:
+        message = f"It takes the e-mail address; whether the members of {', '.join(unread)} have one is not known."
+        yield Found(message, advice="Export them to group-ID-members.json, then plan again.")
+
+
+@cause("The profile is assigned to nobody", reads="Intune: assignments")
 def not_assigned(profile: Profile, estate: Estate) -> Iterator[Found]:
     if profile.assigned_groups == ():
-        evidence = Evidence(f"profile {profile.name} assignments", "none")
         advice = "Assign the profile to the group that is to have certificates, as its trusted-root profile is."
-        yield Found("The profile is assigned to nobody.", (evidence,), advice=(advice,))
+        yield Found("The profile is assigned to nobody.", profile.evidence("assignments", "none"), advice=advice)
 
 
 if __name__ == "__main__":

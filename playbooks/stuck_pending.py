@@ -1,12 +1,10 @@
-"""A profile stays pending on devices: requests lie unprocessed, or root profiles carry a wrong certificate."""
+"""A profile stays pending on devices: requests lie unprocessed or never came, or root profiles are mixed up."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remediate import ConnectorHost, Estate, Evidence, Found, Meta, TrustedRoot, cause
-from remediate.adcs.hresult import HResult
-from remediate.model.errors import UnknownFact
+from remediate import ConnectorHost, Estate, Found, Meta, cause
 
 META = Meta(
     title="The certificate profile is stuck as pending",
@@ -15,13 +13,7 @@ META = Meta(
     impact="Devices wait for certificates; the profile shows as pending in Intune.",
     rights=("read access to the connector's folders", "Intune administrator for profiles"),
     undo="nothing is changed",
-    symptoms=(
-        "Intune shows the certificate profile as pending",
-        "Android: send the OMADM log from the Company Portal; shows which profile arrived",
-        "iOS: connect to a Mac, read its Console; shows whether the profile was installed",
-        "Windows: Event Viewer, Microsoft-Windows-DeviceManagement-Enterprise-Diagnostics-Provider/Admin; shows errors "
-        "of the enrolment channel by CSP",
-    ),
+    symptoms=("Intune shows the certificate profile as pending", "The connector's log shows no obvious error"),
     sources=("Microsoft: Certificate profile stuck as pending", "RFC 5280 6.1: self-issued certificates"),
 )
 NEXT = {
@@ -37,53 +29,49 @@ NEXT = {
 }
 
 
-@cause("Requests lie unprocessed", reads=("connector: PfxRequest, Failed, Processing and Succeed",))
+@cause("Requests lie unprocessed", reads="connector: PfxRequest, Failed, Processing and Succeed")
 def requests_unprocessed(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
-    for folders, parts in connector.request_folders():
-        codes = sorted(
-            {
-                code
-                for part in parts.values()
-                for file in part.files
-                for code in file.codes
-                if HResult.parse(code).signed < 0
-            }
+    for files in connector.request_files():
+        if files.unprocessed or files.failure_codes:
+            after = tuple(sorted({NEXT[code] for code in files.failure_codes if code in NEXT}))
+            shows = f"{files}; codes in them: {', '.join(files.failure_codes) or 'none'}"
+            look = "Look into the connector's logs at the time of the files."
+            advice = "Run what is named here next." if after else look
+            seen = connector.evidence(files.path, shows)
+            yield Found("Requests lie unprocessed.", seen, advice=advice, next_playbooks=after)
+
+
+@cause("No request came", reads=("connector: PfxRequest, Failed, Processing and Succeed", "Intune: PKCS profiles"))
+def no_request_came(estate: Estate) -> Iterator[Found]:
+    assigned = [profile for profile in estate.profiles if profile.assigned_groups != ()]
+    came = {connector: connector.saw_requests() for connector in estate.connectors if assigned}
+    if False in came.values() and True not in came.values():
+        seen = [host.evidence("PfxRequest", "no file in any folder") for host, saw in came.items() if saw is False]
+        weak = "Before the first device asks, or where a connector keeps its requests elsewhere, it looks the same."
+        advice = (
+            "Check the profiles: CA, certificate type, and a trusted-root profile with the enterprise CA's own root."
         )
-        waiting = [name for name in ("Failed", "Processing") if name in parts and parts[name].total]
-        if waiting or codes:
-            shown = ", ".join(f"{part.total} in {name}" for name, part in parts.items())
-            evidence = Evidence(connector.at(folders.path), f"{shown}; codes in them: {', '.join(codes) or 'none'}")
-            after = tuple(sorted({NEXT[code] for code in codes if code in NEXT}))
-            advice = (
-                "Look into the connector's logs at the time of the files."
-                if not after
-                else "Run what is named here next."
-            )
-            yield Found("Requests lie unprocessed.", (evidence,), advice=(advice,), next_playbooks=after)
+        yield Found("Profiles are assigned, but none of their requests came.", *seen, advice=advice, weak=weak)
 
 
-@cause("Root and subordinate certificates are mixed up", reads=("Intune: trusted-root profiles",))
+@cause("Root and subordinate certificates are mixed up", reads="Intune: trusted-root profiles")
 def trusted_root_mixed_up(estate: Estate) -> Iterator[Found]:
-    for root in estate.intune.trusted_roots if estate.intune else ():
-        intermediate = "intermediate" in root.store.lower()
-        if intermediate is is_root(root):
-            holds, belongs = ("a root", "Root") if intermediate else ("a subordinate CA's", "Intermediate")
-            evidence = Evidence(
-                f"trusted-root profile {root.name}", f"{holds} certificate, for {root.store or 'roots'}"
-            )
+    for root in estate.trusted_roots:
+        if root.is_for_subordinates is root.is_root:
+            holds, belongs = ("a root", "Root") if root.is_root else ("a subordinate CA's", "Intermediate")
+            seen = root.evidence("certificate", f"{holds} certificate, for {root.store or 'roots'}")
             advice = f"Give it the certificate for its store ({belongs} for this one)."
-            yield Found(f"{root.name} carries {holds} certificate.", (evidence,), advice=(advice,))
+            yield Found(f"{root.name} carries {holds} certificate.", seen, advice=advice)
 
 
-def is_root(root: TrustedRoot) -> bool:
-    """Whether the certificate is issued by its own subject. Raises UnknownFact when it cannot be read."""
-    from cryptography.x509 import load_der_x509_certificate
-
-    try:
-        certificate = load_der_x509_certificate(root.der)
-    except ValueError as error:
-        raise UnknownFact(f"trusted-root profile {root.name}", "its certificate cannot be read") from error
-    return certificate.issuer == certificate.subject
+@cause("No profile carries the CA's root", reads=("Intune: trusted-root profiles", "directory: root certificates"))
+def wrong_root(estate: Estate) -> Iterator[Found]:
+    carried = {root.der for root in estate.trusted_roots}
+    known = estate.directory.root_certificates if carried and estate.has_directory else ()
+    if known and carried.isdisjoint(known):
+        seen = (root.evidence("certificate", "not a root of the directory") for root in estate.trusted_roots)
+        advice = "Export the root certificate of the enterprise CA and give it to the trusted-root profiles."
+        yield Found("No trusted-root profile carries a root of the directory.", *seen, advice=advice)
 
 
 if __name__ == "__main__":

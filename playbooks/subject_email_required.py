@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remediate import CertificateNameFlag, Estate, Evidence, Found, Meta, Publish, SetNameFlag, Template, cause
-from remediate.adcs.flags import names
+from remediate import Estate, Found, Meta, Template, cause, intents
 
 META = Meta(
     title="The e-mail name is unavailable",
@@ -20,24 +19,14 @@ META = Meta(
 )
 
 
-@cause(
-    "The template builds the subject from the directory", reads=("directory: msPKI-Certificate-Name-Flag",), fixes=True
-)
+@cause("The template builds the subject from the directory", reads="directory: msPKI-Certificate-Name-Flag", fixes=True)
 def subject_from_directory(template: Template, estate: Estate) -> Iterator[Found]:
     flag = template.name_flag
-    if CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT not in flag:
-        evidence = Evidence(template.at("msPKI-Certificate-Name-Flag"), f"{int(flag):#x} ({names(flag)})")
-        fix = SetNameFlag(template, flag.supplied_in_the_request())
-        publish = tuple(publications(template, estate))
-        yield Found(f"{template.name} builds the subject from the directory.", (evidence,), fix=(fix, *publish))
-
-
-def publications(template: Template, estate: Estate) -> Iterator[Publish]:
-    """Publish the template where a CA that is to issue it does not offer it yet."""
-    for issuance in estate.issuances:
-        published = issuance.ca.enrollment_service.published_names
-        if issuance.template is template and template.name.lower() not in published:
-            yield Publish(template, issuance.ca)
+    if not template.takes_subject_from_request:
+        seen = template.flags_evidence("msPKI-Certificate-Name-Flag", flag)
+        publish = (intents.Publish(template, ca) for ca in estate.issuers_without(template))
+        wanted = intents.SetNameFlag(template, flag.supplied_in_the_request())
+        yield Found(f"{template.name} builds the subject from the directory.", seen, fix=(wanted, *publish))
 
 
 if __name__ == "__main__":

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remediate import (
-    CaValue,
-    CertificationAuthority,
-    Disposition,
-    EnrollmentFlag,
-    Estate,
-    Evidence,
-    Found,
-    Issuance,
-    Meta,
-    SetCaRegistryValue,
-    cause,
-)
+from remediate import CertificationAuthority, Estate, Found, Issuance, Meta, cause, intents
 
 META = Meta(
     title="The submission is pending",
@@ -34,49 +22,31 @@ META = Meta(
         "Microsoft: The submission is pending",
     ),
 )
+READS = "CA: RequestDisposition of the active policy module"
 
 
-@cause(
-    "The policy module sets every request to pending",
-    reads=("CA: RequestDisposition of the active policy module",),
-    fixes=True,
-)
+@cause("The policy module sets every request to pending", reads=READS, fixes=True)
 def policy_module_holds_requests(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
     if not ca.has_microsoft_policy_module:
         advice = "Its settings are its maker's; ask there how it decides. Nothing is written below its key."
-        yield Found(f"The active policy module is {ca.policy_module}, not Microsoft's.", advice=(advice,))
+        yield Found(f"The active policy module is {ca.policy_module}, not Microsoft's.", advice=advice)
     elif ca.request_disposition.leaves_it_to_the_request:
-        evidence = Evidence(ca.policy_at("RequestDisposition"), ca.request_disposition.describe())
-        yield Found(
-            "The request itself decides whether it waits.", (evidence,), advice=("Set it on purpose, by hand.",)
-        )
+        message = "The request itself decides whether it waits."
+        yield Found(message, ca.disposition_evidence(), advice="Set it on purpose, by hand.")
     elif ca.request_disposition.holds_requests:
-        now = ca.request_disposition.describe()
-        shown = now if ca.request_disposition_value is not None else f"absent, which counts as {now}"
-        fix = SetCaRegistryValue(ca, CaValue.REQUEST_DISPOSITION, int(Disposition.ISSUE))
-        seen = (Evidence(ca.policy_at("RequestDisposition"), shown), *waiting(ca))
-        yield Found("The policy module sets every request to pending.", seen, fix=(fix,))
+        seen = (ca.disposition_evidence(), *ca.waiting_requests())
+        message = "The policy module sets every request to pending."
+        yield Found(message, *seen, fix=intents.issue_automatically(ca))
 
 
-def waiting(ca: CertificationAuthority) -> Iterator[Evidence]:
-    """The requests that wait now: they stay pending after the change, and only inform."""
-    requests = ca.document.pending_requests.if_known()
-    if requests:
-        ids = ", ".join(str(request.request_id) for request in requests[:20])
-        yield Evidence(f"{ca.name} pending requests", f"{len(requests)} wait and stay waiting: {ids}")
-
-
-@cause("The template wants a CA manager's approval", reads=("directory: msPKI-Enrollment-Flag",))
+@cause("The template wants a CA manager's approval", reads="directory: msPKI-Enrollment-Flag")
 def template_wants_approval(issuance: Issuance, estate: Estate) -> Iterator[Found]:
     template = issuance.template
-    if EnrollmentFlag.PEND_ALL_REQUESTS in template.enrollment_flag:
-        evidence = Evidence(
-            template.at("msPKI-Enrollment-Flag"), f"{int(template.enrollment_flag):#x} has PEND_ALL_REQUESTS"
-        )
-        advice = (
-            'Untick "CA certificate manager approval" on the template\'s Issuance Requirements, if nobody relies on it.'
-        )
-        yield Found(f"{template.name} itself asks for approval of every request.", (evidence,), advice=(advice,))
+    if template.wants_approval:
+        message = f"{template.name} itself asks for approval of every request."
+        seen = template.flags_evidence("msPKI-Enrollment-Flag", template.enrollment_flag)
+        advice = 'Untick "CA certificate manager approval" on its Issuance Requirements, if nobody relies on it.'
+        yield Found(message, seen, advice=advice)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from remediate.actions import intents as intents
     from remediate.actions.intents import AddExclusions as AddExclusions
     from remediate.actions.intents import AddPolicyServer as AddPolicyServer
     from remediate.actions.intents import CaValue as CaValue
@@ -81,11 +82,14 @@ _HOME = {
     "remediate.adcs.access_check": ("Verdict", "ca_access_check", "may_enroll", "may_read"),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
+_MODULES = {"intents": "remediate.actions.intents"}
 
-__all__ = ["__version__", *_WHERE]
+__all__ = ["__version__", *_WHERE, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _WHERE:
         raise AttributeError(f"module 'remediate' has no attribute {name!r}")
     return getattr(import_module(_WHERE[name]), name)

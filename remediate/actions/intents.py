@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from remediate.adcs.flags import CertificateNameFlag
+from remediate.adcs.flags import CertificateNameFlag, Disposition
 from remediate.adcs.sid import Sid
 from remediate.facts.directory import Template
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost
@@ -35,6 +35,16 @@ class SetCaRegistryValue:
     ca: CertificationAuthority
     value: CaValue
     data: int
+
+
+def issue_automatically(ca: CertificationAuthority) -> SetCaRegistryValue:
+    """Let the policy module issue what the template does not hold: certsrv.h REQDISP_ISSUE."""
+    return SetCaRegistryValue(ca, CaValue.REQUEST_DISPOSITION, int(Disposition.ISSUE))
+
+
+def heed_ca_certificate_of_requests(ca: CertificationAuthority) -> SetCaRegistryValue:
+    """Let requests name the CA certificate that is to sign for them."""
+    return SetCaRegistryValue(ca, CaValue.USE_DEFINED_CA_CERT_IN_REQUEST, int(True))
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ the sources are given, and what they return is the same text that a bundle holds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
+from remediate.facts.callers import account_of
+from remediate.facts.directory import netbios_name_of
 from remediate.facts.documents import (
     FORMAT_VERSION,
     CaDocument,
@@ -22,9 +24,9 @@ from remediate.facts.documents import (
     Failure,
     Snapshot,
 )
-from remediate.facts.hosts import AS_COMPUTER
 from remediate.model.errors import DocumentError, RemediateError, TransportError, UsageError
 
+T = TypeVar("T")
 HostRole = Literal["ca", "connector"]
 HostDocument = CaDocument | ConnectorDocument
 
@@ -75,14 +77,24 @@ def silent(_target: str, _state: str) -> None:
 
 
 def collect(
-    directory: DirectorySource | None, read_host: HostSource, *, wanted: Wanted, progress: Progress = silent
+    directory: DirectorySource | None,
+    read_host: HostSource,
+    *,
+    wanted: Wanted,
+    progress: Progress = silent,
+    logon_refused: Container[str] = (),
 ) -> Snapshot:
-    """Return the facts of all targets. On Ctrl-C, hosts under way are left alone."""
+    """Return the facts of all targets. On Ctrl-C, what is under way is left alone.
+
+    `logon_refused` are the codes by which a directory refuses the account itself. After one of these no host is tried:
+    it would be refused there too, and so many attempts lock an account.
+    """
     first, failed = _begin(directory, wanted, progress)
     hosts = _requests(wanted, first)
-    answers = _side_by_side(hosts, read_host, progress)
+    refused = next((one for one in failed if one.code in logon_refused), None)
+    answers = [_not_tried(one, refused) for one in hosts] if refused else _side_by_side(hosts, read_host, progress)
     documents = tuple(answer for answer in answers if not isinstance(answer, Failure))
-    failures = tuple(answer for answer in answers if isinstance(answer, Failure))
+    failures = (*_without_authority(first, hosts), *(answer for answer in answers if isinstance(answer, Failure)))
     if first and directory:
         first, failed = _finish(directory, first, documents, wanted, progress)
     return Snapshot(
@@ -100,7 +112,7 @@ def _begin(
         return None, ()
     progress(wanted.directory, "reading")
     try:
-        return directory.begin(), ()
+        return _patiently(directory.begin), ()
     except RemediateError as error:
         progress(wanted.directory, error.what)
         return None, (failure("directory", wanted.directory, error),)
@@ -114,12 +126,32 @@ def _finish(
     progress: Progress,
 ) -> tuple[DirectoryDocument | None, tuple[Failure, ...]]:
     try:
-        whole = directory.finish(connector_accounts(documents, first), computers(documents))
+        accounts, machines = connector_accounts(documents, first), computers(documents)
+        whole = _patiently(lambda: directory.finish(accounts, machines))
     except RemediateError as error:
         progress(wanted.directory, error.what)
         return None, (failure("directory", wanted.directory, error),)
     progress(wanted.directory, "read")
     return whole, ()
+
+
+def _not_tried(request: HostRequest, refused: Failure) -> Failure:
+    error = TransportError(
+        "it was not tried", why=f"{refused.target} refused the account", do="Mend that first.", code=refused.code
+    )
+    return failure(request.role, request.host, error)
+
+
+def _without_authority(directory: DirectoryDocument | None, hosts: Iterable[HostRequest]) -> tuple[Failure, ...]:
+    """Return that there is no CA to read, when the directory was read and names none and nobody named one."""
+    if directory is None or not directory.public_key_services.known or any(host.role == "ca" for host in hosts):
+        return ()
+    error = TransportError(
+        "the directory names no enterprise CA",
+        why="nothing of the class pKIEnrollmentService is below CN=Enrollment Services",
+        do="Look whether AD CS is installed and this account may read there, or name the CA's host with --ca.",
+    )
+    return (failure("ca", directory.read_from, error),)
 
 
 def failure(role: Literal["directory", "ca", "connector"], target: str, error: RemediateError) -> Failure:
@@ -132,18 +164,12 @@ def failure(role: Literal["directory", "ca", "connector"], target: str, error: R
 def enrollment_service_hosts(directory: DirectoryDocument) -> tuple[str, ...]:
     """Return the dNSHostName of every enrollment service ([MS-WCCE] 2.2.2.11.2), each once, sorted."""
     entries = directory.public_key_services.if_known() or []
-    named = [name for entry in entries if _is_enrollment_service(entry) for name in _texts(entry, "dNSHostName")]
+    named = [name for entry in entries if _is_enrollment_service(entry) for name in entry.texts("dNSHostName")]
     return _unique(sorted(named, key=str.lower))
 
 
 def _is_enrollment_service(entry: Entry) -> bool:
-    return "pkienrollmentservice" in {name.lower() for name in _texts(entry, "objectClass")}
-
-
-def _texts(entry: Entry, attribute: str) -> tuple[str, ...]:
-    """Return the text values of an attribute; LDAP attribute names have no case."""
-    values = next((values for name, values in entry.attributes.items() if name.lower() == attribute.lower()), [])
-    return tuple(value for value in values if isinstance(value, str))
+    return "pkienrollmentservice" in {name.lower() for name in entry.texts("objectClass")}
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
@@ -178,7 +204,18 @@ def _side_by_side(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _until_done(futures: list[Future[HostDocument | Failure]]) -> None:
+def _patiently(read: Callable[[], T]) -> T:
+    """Return what `read` returns. It runs beside: Ctrl-C does not reach a name look-up, nor a socket on Windows."""
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="directory")
+    try:
+        future = pool.submit(read)
+        _until_done([future])
+        return future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _until_done(futures: list[Future[T]]) -> None:
     pending = set(futures)
     while pending:
         _done, pending = wait(pending, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
@@ -228,32 +265,16 @@ def computers(documents: Iterable[HostDocument]) -> tuple[str, ...]:
 
 
 def connector_accounts(documents: Iterable[HostDocument], directory: DirectoryDocument) -> tuple[str, ...]:
-    """Return as whom the connectors' services call a CA, as `DOMAIN\\NAME`; the system calls as the computer."""
+    """Return as whom the connectors' services call a CA, as `DOMAIN\\NAME`; see account_of."""
     connectors = [item for item in documents if isinstance(item, ConnectorDocument)]
     names = [name for item in connectors for name in _accounts_of(item, directory)]
     return _unique(sorted(names, key=str.lower))
 
 
-_ANONYMOUS = "nt authority\\localservice"
-
-
 def _accounts_of(connector: ConnectorDocument, directory: DirectoryDocument) -> Iterator[str]:
+    computer = connector.machine.computer_name
+    domain = netbios_name_of(connector.machine.domain.if_known() or "", directory)
     for service in connector.services.if_known() or []:
-        name = service.start_name
-        if name.lower() in AS_COMPUTER or name.lower().startswith("nt service\\"):
-            yield f"{netbios_name(connector.machine.domain.if_known() or '', directory)}\\{_account(connector)}"
-        elif name and not name.startswith(".\\") and name.lower() != _ANONYMOUS:
-            yield name
-
-
-def _account(connector: ConnectorDocument) -> str:
-    return f"{connector.machine.computer_name.upper()}$"
-
-
-def netbios_name(domain: str, directory: DirectoryDocument) -> str:
-    """Return the nETBIOSName of the crossRef whose dnsRoot is the domain, else the domain as it is."""
-    for entry in directory.partitions.if_known() or []:
-        roots = {root.lower() for root in _texts(entry, "dnsRoot")}
-        if domain.lower() in roots and _texts(entry, "nETBIOSName"):
-            return _texts(entry, "nETBIOSName")[0]
-    return domain
+        account = account_of(service.start_name, computer, domain=domain)
+        if account is not None:
+            yield account

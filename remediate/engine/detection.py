@@ -40,24 +40,28 @@ class Detected:
 
 @dataclass(frozen=True)
 class Detection:
-    """Everything that the chosen playbooks found and could not know."""
+    """Everything that the chosen playbooks found, could not know, and remark without calling it a problem."""
 
     detected: tuple[Detected, ...]
     unknown: tuple[Unknown, ...]
+    informing: tuple[Unknown, ...]
+    notes: tuple[str, ...]
 
 
 def detect(playbooks: Iterable[Playbook], estate: Estate) -> Detection:
     """Look for every cause of these playbooks. Nothing is read here and nothing is written."""
-    detected: list[Detected] = []
-    unknown: list[Unknown] = []
-    for playbook in playbooks:
-        for cause in playbook.causes:
-            for outcome in _outcomes(playbook, cause, estate):
-                (unknown if isinstance(outcome, Unknown) else detected).append(outcome)  # type: ignore[arg-type]
-    return Detection(tuple(detected), tuple(unknown))
+    chosen = [(playbook, cause) for playbook in playbooks for cause in playbook.causes]
+    outcomes = [outcome for playbook, cause in chosen for outcome in _outcomes(playbook, cause, estate)]
+    unknown = [outcome for outcome in outcomes if isinstance(outcome, Unknown)]
+    return Detection(
+        detected=tuple(outcome for outcome in outcomes if isinstance(outcome, Detected)),
+        unknown=tuple(item for item in unknown if item.needed),
+        informing=tuple(item for item in unknown if not item.needed),
+        notes=tuple(dict.fromkeys(outcome for outcome in outcomes if isinstance(outcome, str))),
+    )
 
 
-def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Detected | Unknown]:
+def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Detected | Unknown | str]:
     try:
         combinations = list(product(*(targets_of(kind, estate) for kind in cause.looks_at)))
     except UnknownFact as error:
@@ -67,7 +71,8 @@ def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Dete
         target = _target(targets)
         try:
             for number, found in enumerate(list(cause.detect(*targets, estate))):
-                yield Detected(_finding(playbook, cause, target, number, found), found)
+                finding = _finding(playbook, cause, target, number, found)
+                yield _note(finding) if cause.informs else Detected(finding, found)
         except UnknownFact as error:
             yield _unknown(playbook, cause, target, error)
         except RemediateError:
@@ -96,14 +101,26 @@ def _finding(playbook: Playbook, cause: Cause, target: Target, number: int, foun
         target=target,
         message=found.message,
         code=found.code or next(iter(playbook.meta.codes), ""),
-        evidence=tuple(found.evidence),
-        advice=tuple(found.advice),
+        evidence=found.evidence,
+        advice=(found.advice,) if found.advice else (),
         weak=found.weak,
-        next_playbooks=tuple(found.next_playbooks),
+        next_playbooks=found.next_playbooks,
     )
+
+
+def _note(finding: Finding) -> str:
+    shown = "; ".join(f"{evidence.shows} ({evidence.where})" for evidence in finding.evidence)
+    told = (finding.message, f"Because: {shown}." if shown else "", *finding.advice)
+    return f"{finding.playbook}, {finding.target.name}: {' '.join(filter(None, told))}"
 
 
 def _unknown(playbook: Playbook, cause: Cause, target: Target, error: UnknownFact) -> Unknown:
     return Unknown(
-        playbook=playbook.name, cause=cause.name, target=target, fact=error.where, why=error.why, code=error.code
+        playbook=playbook.name,
+        cause=cause.name,
+        target=target,
+        fact=error.where,
+        why=error.why,
+        code=error.code,
+        needed=not cause.informs,
     )

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from remediate.actions.intents import Intent
 from remediate.facts.directory import Template
@@ -34,20 +34,36 @@ class Meta:
     version: str = "1"
 
 
-@dataclass(frozen=True)
 class Found:
-    """One misconfiguration that a cause found, with the intents that would mend it."""
+    """One misconfiguration that a cause found, with what shows it and the intents that would mend it.
 
-    message: str
-    evidence: tuple[Evidence, ...] = ()
-    fix: tuple[Intent, ...] = ()
-    advice: tuple[str, ...] = ()
-    code: str = ""
-    weak: str = ""
-    refused: str = ""
-    first: str = ""
-    missing: str = ""
-    next_playbooks: tuple[str, ...] = ()
+    `advice` is what people must do where no intent can; `weak` why it may not be the reason; `refused` and `first` why
+    its fix is not planned and what has to be done before; `missing` which parameter to give.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *evidence: Evidence,
+        fix: Intent | tuple[Intent, ...] = (),
+        advice: str = "",
+        code: str = "",
+        weak: str = "",
+        refused: str = "",
+        first: str = "",
+        missing: str = "",
+        next_playbooks: tuple[str, ...] = (),
+    ) -> None:
+        self.message: Final = message
+        self.evidence: Final = evidence
+        self.fix: Final[tuple[Intent, ...]] = fix if isinstance(fix, tuple) else (fix,)
+        self.advice: Final = advice
+        self.code: Final = code
+        self.weak: Final = weak
+        self.refused: Final = refused
+        self.first: Final = first
+        self.missing: Final = missing
+        self.next_playbooks: Final = next_playbooks
 
 
 Detector = Callable[..., Iterator[Found]]
@@ -55,12 +71,16 @@ Detector = Callable[..., Iterator[Found]]
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause: a pure function over facts, and what it looks at (one call for each)."""
+    """A cause: a pure function over facts, and what it looks at (one call for each).
+
+    What a cause that only `informs` finds is a note of the plan and no finding, and what it cannot know blocks nothing.
+    """
 
     name: str
     title: str
     reads: tuple[str, ...]
     fixes: bool
+    informs: bool
     detect: Detector
     looks_at: tuple[type, ...]
 
@@ -75,13 +95,16 @@ TARGETS: Mapping[str, type] = {
 }
 
 
-def cause(title: str, *, reads: tuple[str, ...] | str, fixes: bool = False) -> Callable[[Detector], Cause]:
+def cause(
+    title: str, *, reads: tuple[str, ...] | str, fixes: bool = False, informs: bool = False
+) -> Callable[[Detector], Cause]:
     """Make a function a cause of its playbook. Its last parameter is the estate, those before are its targets."""
 
     def wrap(function: Detector) -> Cause:
         names = [str(p.annotation) for p in inspect.signature(function).parameters.values()]
         told = (reads,) if isinstance(reads, str) else reads
-        return Cause(function.__name__, title, told, fixes, function, tuple(TARGETS[name] for name in names[:-1]))
+        looks_at = tuple(TARGETS[name] for name in names[:-1])
+        return Cause(function.__name__, title, told, fixes, informs, function, looks_at)
 
     return wrap
 

@@ -28,7 +28,7 @@ def heading(estate: Estate) -> Iterator[str]:
         yield f"CA {ca.name} on {short_name(ca.host)}{'' if ca.asked else ' (its host was not read)'}"
     for connector in estate.connectors:
         try:
-            caller = connector.caller(estate.directory.netbios_name)
+            caller = estate.caller_name(connector)
         except UnknownFact:
             caller = "an account that is not known"
         yield f"connector {short_name(connector.host)}, calls the CA as {caller}"

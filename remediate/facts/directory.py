@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from functools import cached_property
 
 from remediate.adcs import sid as sids
-from remediate.adcs.access_check import holders_of_enroll, holders_of_rewrite, token_sids
+from remediate.adcs.access_check import DaclEntry, holders_of_enroll, holders_of_rewrite, token_sids
 from remediate.adcs.flags import (
     CertificateNameFlag,
     EnrollmentFlag,
@@ -18,7 +19,9 @@ from remediate.adcs.flags import (
 )
 from remediate.adcs.security_descriptor import MalformedDescriptor, SecurityDescriptor
 from remediate.adcs.sid import Sid
-from remediate.facts.documents import Account, DirectoryDocument, Entry, Octets
+from remediate.facts.access import TemplateRights, template_rights
+from remediate.facts.addressed import Addressed
+from remediate.facts.documents import Account, DirectoryDocument, Entry
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
 
@@ -40,12 +43,11 @@ class DirectoryObject:
     """One entry with its attributes by name, in any case. Asking for what was not answered raises UnknownFact."""
 
     def __init__(self, entry: Entry) -> None:
-        self.dn = entry.dn
-        self._attributes = {name.lower(): values for name, values in entry.attributes.items()}
+        self.dn, self._entry = entry.dn, entry
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return the text values, none when the attribute has none."""
-        return tuple(value for value in self._attributes.get(name.lower(), ()) if isinstance(value, str))
+        return self._entry.texts(name)
 
     def text(self, name: str) -> str:
         """Return the first text value. Raises UnknownFact when there is none."""
@@ -66,7 +68,7 @@ class DirectoryObject:
 
     def octets(self, name: str) -> tuple[bytes, ...]:
         """Return the binary values."""
-        return tuple(value.base64 for value in self._attributes.get(name.lower(), ()) if isinstance(value, Octets))
+        return self._entry.octets(name)
 
     def _missing(self, name: str) -> UnknownFact:
         return UnknownFact(f"{self.dn} {name}", "the directory did not answer it; the account may not read it")
@@ -97,7 +99,7 @@ class DirectoryObject:
         return next((Sid.from_bytes(value) for value in self.octets("objectSid")), None)
 
 
-class Template(DirectoryObject):
+class Template(DirectoryObject, Addressed):
     """A certificate template ([MS-CRTD] 2)."""
 
     @property
@@ -151,6 +153,26 @@ class Template(DirectoryObject):
         return not self.usages or bool(AUTHENTICATION_USAGES.intersection(self.usages))
 
     @property
+    def exports_keys(self) -> bool:
+        """Whether private keys may leave the host that asks, without which no PFX can be made."""
+        return PrivateKeyFlag.EXPORTABLE_KEY in self.private_key_flag
+
+    @property
+    def publishes_to_directory(self) -> bool:
+        """Whether the CA writes each certificate to the account that asks, which here is the connector's."""
+        return EnrollmentFlag.PUBLISH_TO_DS in self.enrollment_flag
+
+    @property
+    def wants_approval(self) -> bool:
+        """Whether a CA certificate manager must approve every request."""
+        return EnrollmentFlag.PEND_ALL_REQUESTS in self.enrollment_flag
+
+    @property
+    def takes_subject_from_request(self) -> bool:
+        """Whether the request names the subject, not the directory."""
+        return CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT in self.name_flag
+
+    @property
     def must_be_duplicated(self) -> str:
         """Why it must not be edited, empty when it may: a default template, or schema version 1."""
         if self.flags & TemplateFlag.IS_DEFAULT:
@@ -167,12 +189,16 @@ class Template(DirectoryObject):
         """The SIDs that may rewrite it, in DACL order."""
         return holders_of_rewrite(self.descriptor)
 
-    def at(self, attribute: str) -> str:
-        """Return the address of one of its attributes, for evidence."""
-        return f"CN={self.name} {attribute}"
+    def rights_of(self, principal: Principal) -> TemplateRights:
+        """Return what an account may do with it. Raises UnknownFact when a condition decides."""
+        return template_rights(self.descriptor, principal.token, where=self.at("nTSecurityDescriptor"))
+
+    def at(self, what: str) -> str:
+        """Return the address of one of its attributes."""
+        return f"CN={self.name} {what}"
 
 
-class EnrollmentService(DirectoryObject):
+class EnrollmentService(DirectoryObject, Addressed):
     """A pKIEnrollmentService: what the directory says of a CA."""
 
     @property
@@ -194,6 +220,14 @@ class EnrollmentService(DirectoryObject):
     def published_names(self) -> frozenset[str]:
         """The same names in lower case: the directory does not mind case."""
         return frozenset(name.lower() for name in self.published)
+
+    def offers(self, template: Template) -> bool:
+        """Whether it lists this template, by its name and whatever its case."""
+        return template.name.lower() in self.published_names
+
+    def at(self, what: str) -> str:
+        """Return the address of one of its attributes."""
+        return f"{self.display_name} {what}"
 
     @property
     def is_standalone(self) -> bool:
@@ -255,8 +289,7 @@ class Directory:
 
     def _services(self, object_class: str) -> Iterator[Entry]:
         for entry in self.document.public_key_services.need("CN=Public Key Services") or []:
-            classes = next((values for name, values in entry.attributes.items() if name.lower() == "objectclass"), [])
-            if any(isinstance(value, str) and value.lower() == object_class.lower() for value in classes):
+            if object_class.lower() in map(str.lower, entry.texts("objectClass")):
                 yield entry
 
     @cached_property
@@ -277,6 +310,12 @@ class Directory:
         found = map(DirectoryObject, self._services("certificationAuthority"))
         trusted = [ca for ca in found if "cn=certification authorities," in ca.dn.lower()]
         return tuple(certificate for ca in trusted for certificate in ca.octets("cACertificate"))
+
+    @cached_property
+    def root_thumbprints(self) -> frozenset[str]:
+        """What Windows calls those certificates: their SHA-1 in hexadecimal digits, upper case."""
+        hashes = (hashlib.sha1(der, usedforsecurity=False) for der in self.root_certificates)
+        return frozenset(value.hexdigest().upper() for value in hashes)
 
     def computer(self, host: str) -> DirectoryObject | None:
         """Return the computer account of a host by its DNS name or short name, None when it was not found."""
@@ -299,6 +338,11 @@ class Directory:
         """Return `DOMAIN\\name`, a well-known name, or the SID itself."""
         return sids.WELL_KNOWN_NAMES.get(sid) or self._names.get(sid) or str(sid)
 
+    def denial(self, entry: DaclEntry) -> str:
+        """Return in words whom an entry of a DACL denies what was asked for."""
+        who = self.name_of(entry.ace.sid) if entry.ace.sid else "Somebody"
+        return f"{who} is denied it by entry {entry.index + 1} of the DACL"
+
     @cached_property
     def _broad_groups(self) -> frozenset[Sid]:
         groups = self.document.broad_groups.need("groups that hold everybody by nesting") or []
@@ -315,6 +359,15 @@ class Directory:
             if account.name.lower() == account_name.lower():
                 return Principal(account)
         raise UnknownFact(f"account {account_name}", "it was not looked up in the directory")
+
+
+def netbios_name_of(domain: str, document: DirectoryDocument) -> str:
+    """Return the nETBIOSName of the crossRef whose dnsRoot is the domain, else the domain as it is."""
+    for entry in document.partitions.if_known() or []:
+        names = entry.texts("nETBIOSName")
+        if names and domain.lower() in map(str.lower, entry.texts("dnsRoot")):
+            return names[0]
+    return domain
 
 
 def unreadable_sources(document: DirectoryDocument) -> Iterator[tuple[str, Fact[object]]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from remediate.adcs.flags import DIRECTORY_POLICY_ID, PolicyServersFlag
 from remediate.model.fact import Fact, Unreadable
 
 FORMAT_VERSION = "1.0"
@@ -125,6 +126,17 @@ class PolicyServers(msgspec.Struct, frozen=True, kw_only=True):
     default: str = ""
     servers: tuple[PolicyServer, ...] = ()
 
+    @property
+    def shut_out(self) -> PolicyServersFlag:
+        """The flags that are set of those that shut a list out."""
+        known = PolicyServersFlag.DISABLE_GROUP_POLICY_LIST | PolicyServersFlag.DISABLE_USER_SERVER_LIST
+        return PolicyServersFlag(self.flags) & known
+
+    @property
+    def names_the_directory(self) -> bool:
+        """Whether one of the rows is the directory's own policy."""
+        return any(row.id.lower() == DIRECTORY_POLICY_ID or row.url.lower().startswith("ldap:") for row in self.servers)
+
 
 class RequestFile(msgspec.Struct, frozen=True, kw_only=True):
     """A request file of the connector: name, bytes, times, and the HRESULTs that stand in it. Never its contents."""
@@ -225,6 +237,21 @@ class Entry(msgspec.Struct, frozen=True):
 
     dn: str
     attributes: dict[str, list[str | Octets]]
+
+    def texts(self, attribute: str) -> tuple[str, ...]:
+        """Return the text values of an attribute, none where it was not answered."""
+        return tuple(value for value in self._values(attribute) if isinstance(value, str))
+
+    def octets(self, attribute: str) -> tuple[bytes, ...]:
+        """Return the binary values of an attribute, none where it was not answered."""
+        return tuple(value.base64 for value in self._values(attribute) if isinstance(value, Octets))
+
+    def _values(self, attribute: str) -> list[str | Octets]:
+        """Names of attributes have no case (RFC 4512 2.5); most servers write them as the schema does."""
+        if attribute in self.attributes:
+            return self.attributes[attribute]
+        wanted = attribute.lower()
+        return next((values for name, values in self.attributes.items() if name.lower() == wanted), [])
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from remediate.facts.directory import Directory, EnrollmentService, Principal, Template
+from remediate.facts.directory import Directory, EnrollmentService, Principal, Template, netbios_name_of
 from remediate.facts.documents import CaDocument, Failure, Snapshot
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name
-from remediate.facts.intune import Intune, Profile
+from remediate.facts.intune import Intune, Profile, TrustedRoot
 from remediate.model.errors import UnknownFact
 
 
@@ -82,6 +82,11 @@ class Estate:
         """The PKCS profiles, none when no export was given."""
         return self.intune.profiles if self.intune else ()
 
+    @property
+    def trusted_roots(self) -> tuple[TrustedRoot, ...]:
+        """The trusted-root profiles, none when no export was given."""
+        return self.intune.trusted_roots if self.intune else ()
+
     @cached_property
     def template_names(self) -> tuple[str, ...]:
         """The names of the templates in scope: those that a profile or --template names."""
@@ -110,9 +115,43 @@ class Estate:
         """Whether a profile means this CA: its host or its name is right."""
         return profile.ca_host.lower() == ca.host.lower() or ca.is_called(profile.ca_name)
 
+    def issuers_without(self, template: Template) -> tuple[CertificationAuthority, ...]:
+        """Return the CAs that are to issue a template and do not offer it yet."""
+        wanted = (issuance.ca for issuance in self.issuances if issuance.template is template)
+        return tuple(ca for ca in wanted if not ca.enrollment_service.offers(template))
+
+    def authorities_on(self, host: str) -> tuple[CertificationAuthority, ...]:
+        """Return the CAs that the directory has on a host, whatever the case of its name."""
+        services = {
+            id(service) for service in self.directory.enrollment_services if service.host.lower() == host.lower()
+        }
+        return tuple(ca for ca in self.certification_authorities if id(ca.service) in services)
+
+    def offered_elsewhere(self, issuance: Issuance) -> str:
+        """Return a CA that offers the template in place of the one that a profile asks for it, empty when none does."""
+        template, ca = issuance.template, issuance.ca
+        asking = (profile for profile in self.profiles if profile.template.lower() == template.name.lower())
+        offers = [service for service in self.directory.enrollment_services if service.offers(template)]
+        asked = any(self.matches(profile, ca) for profile in asking)
+        elsewhere = asked and all(service is not ca.service for service in offers)
+        return offers[0].display_name if offers and elsewhere else ""
+
     def caller(self, connector: ConnectorHost) -> Principal:
         """Return the account as which a connector calls the CA."""
-        return self.directory.principal(connector.caller(self.directory.netbios_name))
+        return self.directory.principal(self.caller_name(connector))
+
+    def caller_name(self, connector: ConnectorHost) -> str:
+        """Return the name of that account."""
+        return connector.caller(self._domain_of(connector))
+
+    def revoker(self, connector: ConnectorHost) -> Principal | None:
+        """Return the account as which a connector revokes certificates, None when it does not."""
+        name = connector.revoker(self._domain_of(connector))
+        return self.directory.principal(name) if name else None
+
+    def _domain_of(self, connector: ConnectorHost) -> str:
+        domain = connector.document.machine.domain.need(connector.at("domain"))
+        return netbios_name_of(domain or "", self.directory.document)
 
     @property
     def read_at(self) -> str:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from remediate.adcs.access_check import ca_access_check
 from remediate.adcs.ca_name import original
 from remediate.adcs.flags import DISPOSITION_WHEN_ABSENT, EditFlag, InterfaceFlag, RequestDisposition, unsigned
+from remediate.adcs.rights import CaRight
 from remediate.adcs.security_descriptor import MalformedDescriptor, SecurityDescriptor
-from remediate.facts.directory import EnrollmentService
-from remediate.facts.documents import CaDocument, ConnectorDocument, Failure, RequestFolder, RequestFolders, Service
+from remediate.facts.access import settled
+from remediate.facts.addressed import Addressed
+from remediate.facts.antivirus import Antivirus
+from remediate.facts.callers import account_of
+from remediate.facts.directory import EnrollmentService, Principal
+from remediate.facts.documents import (
+    CaDocument,
+    ConnectorDocument,
+    Failure,
+    PolicyServers,
+    RequestFolder,
+    RequestFolders,
+    Service,
+)
+from remediate.facts.request_files import RequestFiles
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
+from remediate.model.finding import Evidence
 
 MICROSOFT_POLICY_MODULE = "CertificateAuthority_MicrosoftDefault.Policy"
 # The services that ask the CA for PKCS certificates: DigiCert's and Microsoft's set-up pages of the connector.
 PKCS_SERVICES = ("PkiCreateConnectorSvc", "PfxCreateLegacyConnectorSvc", "NDESConnectorSvc")
-# Built-in accounts that reach the network as the computer does (Service User Accounts, Win32; [MS-SCMR] 2.2.8).
-AS_COMPUTER = frozenset(
-    {
-        "localsystem",
-        ".\\localsystem",
-        "nt authority\\system",
-        "nt authority\\networkservice",
-        "nt authority\\network service",
-    }
-)
+REVOKING_SERVICE = "PkiRevokeConnectorSvc"
+# CAType of the CAs that issue without templates, which Intune cannot use (certsrv.h ENUM_STANDALONE_*).
+_STANDALONE = {3: "standalone root", 4: "standalone subordinate"}
+# Before the first version no certificate is issued; before the second there is no security identifier in them.
+_CAN_ISSUE, _CAN_MAP_STRONGLY = (6, 2101, 13, 0), (6, 2406, 0, 1001)
 
 
 def short_name(host: str) -> str:
@@ -33,7 +44,7 @@ def short_name(host: str) -> str:
     return host if label.isdigit() else label
 
 
-class CertificationAuthority:
+class CertificationAuthority(Addressed):
     """One CA: its enrollment service in the directory and its host's own facts."""
 
     def __init__(self, service: EnrollmentService | None, document: CaDocument | None, failure: Failure | None) -> None:
@@ -84,9 +95,9 @@ class CertificationAuthority:
         """The registry key of the CA's configuration, as registry editors write it."""
         return self.document.configuration_key.replace("HKLM:\\", "HKLM\\", 1)
 
-    def at(self, value: str) -> str:
+    def at(self, what: str) -> str:
         """Return the address of one of its registry values."""
-        return f"{short_name(self.host)} {self.configuration_key}\\{value}"
+        return f"{short_name(self.host)} {self.configuration_key}\\{what}"
 
     @property
     def policy_module(self) -> str:
@@ -118,6 +129,18 @@ class CertificationAuthority:
         value = self.request_disposition_value
         return RequestDisposition(DISPOSITION_WHEN_ABSENT if value is None else unsigned(value))
 
+    def disposition_evidence(self) -> Evidence:
+        """Return RequestDisposition as it stands and what it means, as evidence."""
+        absent = "" if self.request_disposition_value is not None else "absent, which counts as "
+        return Evidence(self.policy_at("RequestDisposition"), f"{absent}{self.request_disposition.describe()}")
+
+    def waiting_requests(self) -> Iterator[Evidence]:
+        """Yield the requests that wait now as evidence, where they are known: they only inform."""
+        requests = self.document.pending_requests.if_known()
+        if requests:
+            ids = ", ".join(str(request.request_id) for request in requests[:20])
+            yield Evidence(f"{self.name} pending requests", f"{len(requests)} wait and stay waiting: {ids}")
+
     @property
     def edit_flags(self) -> EditFlag:
         """EditFlags of the active policy module."""
@@ -128,6 +151,29 @@ class CertificationAuthority:
         """InterfaceFlags; absent is the default 0x641 (certsrv.h)."""
         value = self.document.interface_flags.need(self.at("InterfaceFlags"))
         return InterfaceFlag(0x641 if value is None else unsigned(value))
+
+    @property
+    def takes_remote_requests(self) -> bool:
+        """Whether hosts other than its own may ask it for certificates."""
+        return InterfaceFlag.NOREMOTEICERTREQUEST not in self.interface_flags
+
+    @property
+    def takes_rpc_requests(self) -> bool:
+        """Whether it takes requests over RPC at all."""
+        return InterfaceFlag.NORPCICERTREQUEST not in self.interface_flags
+
+    @property
+    def standalone(self) -> str:
+        """What shows that it issues without templates, empty for an enterprise CA."""
+        kind = _STANDALONE.get(self.document.ca_type.need(self.at("CAType")) or 0, "")
+        without = self.service is not None and self.service.is_standalone
+        return kind or ("its enrollment service supports no templates" if without else "")
+
+    def warnings_of_event_128(self) -> Iterator[Evidence]:
+        """Yield that requests named a CA certificate, as evidence, where event 128 warned of it lately."""
+        events = self.document.event_128.need(self.at("event 128"))
+        if events and events.count:
+            yield Evidence(f"{self.name} event 128", f"{events.count} since {events.since}, last {events.last}")
 
     @property
     def uses_defined_ca_cert(self) -> int | None:
@@ -142,10 +188,31 @@ class CertificationAuthority:
         except MalformedDescriptor as error:
             raise UnknownFact(self.at("Security"), str(error)) from error
 
+    def lets_request(self, principal: Principal) -> bool:
+        """Whether an account has Request Certificates on it. Raises UnknownFact when a condition decides."""
+        return self._grants(CaRight.ENROLL, principal)
+
+    def lets_revoke(self, principal: Principal) -> bool:
+        """Whether an account has Issue and Manage Certificates on it. Raises UnknownFact when a condition decides."""
+        return self._grants(CaRight.MANAGE_CERTIFICATES, principal)
+
+    def _grants(self, right: CaRight, principal: Principal) -> bool:
+        decision = ca_access_check(self.security, principal.token, desired=right)
+        return settled(decision, self.at("Security")).is_granted
+
     @property
     def cert_service(self) -> Service:
         """The CertSvc service."""
-        return self.document.service.need_value(f"{short_name(self.host)} service CertSvc")
+        return self.document.service.need_value(self._service_at)
+
+    @property
+    def _service_at(self) -> str:
+        return f"{short_name(self.host)} service CertSvc"
+
+    def service_evidence(self) -> Evidence:
+        """Return the state of CertSvc and how it starts, as evidence."""
+        service = self.cert_service
+        return Evidence(self._service_at, f"{service.state}, starts {service.start_mode}")
 
     @property
     def certificate_hashes(self) -> tuple[str, ...]:
@@ -154,7 +221,7 @@ class CertificationAuthority:
         return tuple("".join(text.split()).upper() for text in hashes if text.strip() != "-")
 
 
-class ConnectorHost:
+class ConnectorHost(Addressed):
     """One host of the Certificate Connector for Microsoft Intune, of either generation."""
 
     def __init__(self, document: ConnectorDocument | None, failure: Failure | None) -> None:
@@ -194,29 +261,108 @@ class ConnectorHost:
         wanted = {name.lower() for name in PKCS_SERVICES}
         return tuple(service for service in self.services if service.name.lower() in wanted)
 
-    def request_folders(self) -> Iterator[tuple[RequestFolders, dict[str, RequestFolder]]]:
-        """Yield each PfxRequest folder that exists, with its parts Failed, Processing and Succeed."""
-        for folders in self.document.request_folders:
-            parts = {"Failed": folders.failed, "Processing": folders.processing, "Succeed": folders.succeed}
-            there = {name: self._part(folders, name, fact) for name, fact in parts.items()}
-            if any(there.values()):
-                yield folders, {name: part for name, part in there.items() if part is not None}
+    def request_files(self) -> tuple[RequestFiles, ...]:
+        """Return each PfxRequest folder that exists, with those of Failed, Processing and Succeed that do."""
+        return tuple(files for files in map(self._request_files, self.document.request_folders) if files is not None)
 
-    def _part(self, folders: RequestFolders, name: str, fact: Fact[RequestFolder]) -> RequestFolder | None:
-        return fact.need(self.at(f"{folders.path}\\{name}"))
+    def _request_files(self, folders: RequestFolders) -> RequestFiles | None:
+        parts = {name: fact.need(self.at(f"{folders.path}\\{name}")) for name, fact in _parts(folders).items()}
+        there = {name: part for name, part in parts.items() if part is not None}
+        return RequestFiles(folders.path, there, read_at=self.document.read_at) if there else None
 
-    def caller(self, netbios_name: str) -> str:
-        """Return DOMAIN\\name of the account that calls the CA. Raises UnknownFact when no service tells it."""
-        names = {service.start_name.lower(): service.start_name for service in self.pkcs_services}
-        if not names:
-            raise UnknownFact(
-                self.at("services"), "no service of the connector that asks for PKCS certificates is installed"
-            )
-        if len(names) > 1:
-            raise UnknownFact(
-                self.at("services"), f"they run under different accounts: {', '.join(sorted(names.values()))}"
-            )
-        ((key, start_name),) = names.items()
-        if key in AS_COMPUTER:
-            return f"{netbios_name}\\{self.document.machine.computer_name.upper()}$"
-        return start_name
+    def saw_requests(self) -> bool | None:
+        """Whether a request came here, done or not; None without a PfxRequest folder.
+
+        Raises UnknownFact where none is to be seen and a part could not be read.
+        """
+        folders = self.document.request_folders
+        if any(part.value and part.value.total for each in folders for part in _parts(each).values()):
+            return True
+        return False if self.request_files() else None
+
+    @property
+    def antivirus(self) -> Antivirus:
+        """What guards its files."""
+        return Antivirus(self.document, self.at)
+
+    @property
+    def policy_servers(self) -> PolicyServers:
+        """The host's own list of enrollment policy servers; an absent key is an empty one."""
+        return self.document.policy_servers.need(self.at("PolicyServers")) or PolicyServers()
+
+    @property
+    def policy_servers_by_policy(self) -> PolicyServers:
+        """The list that Group Policy gives; an absent key is an empty one."""
+        return self.document.policy_servers_by_policy.need(self.at("Policies PolicyServers")) or PolicyServers()
+
+    @property
+    def is_in_a_domain(self) -> bool:
+        """Whether it is a member of a domain rather than of a workgroup."""
+        return self.document.machine.domain.need(self.at("domain")) is not None
+
+    @property
+    def version(self) -> str:
+        """The version of the installed connector."""
+        return self.document.connector_version.need_value(self.at("connector version"))
+
+    @property
+    def too_old(self) -> str:
+        """What its version cannot do any more or yet, empty when it can do all."""
+        parts = self.version.split(".")
+        if not all(part.isdecimal() for part in parts):
+            raise UnknownFact(self.at("connector version"), f"{self.version!r} is no version")
+        version = tuple(map(int, parts))
+        if version < _CAN_ISSUE:
+            return "issues no certificates any more"
+        return "cannot write security identifiers" if version < _CAN_MAP_STRONGLY else ""
+
+    @property
+    def writes_security_identifiers(self) -> bool:
+        """Whether certificates name the account by its SID, so that they map strongly (KB5014754)."""
+        return self.document.enable_sid_security_extension.need(self.at("EnableSidSecurityExtension")) == 1
+
+    def troubles(self) -> Iterator[Evidence]:
+        """Yield what keeps it from working: services, the switch for PKCS, what ConnectionStatus complains of."""
+        if not self.pkcs_services:
+            yield self.evidence("services", "none of those that ask for PKCS certificates")
+        for service in self.pkcs_services:
+            if service.state != "Running":
+                yield self.evidence(f"service {service.name}", f"{service.state}, starts {service.start_mode}")
+        if self.document.pkcs_enabled.need(self.at("EnablePFxCreate")) == 0:
+            yield self.evidence("EnablePFxCreate", "off")
+        current = self.document.connection_status.need(self.at("PFXCertificateConnector\\ConnectionStatus"))
+        for status in filter(None, (current, self.document.legacy_connection_status.if_known())):
+            if status.issue.strip() not in ("", "0"):
+                yield self.evidence("ConnectionStatus", status.issue)
+
+    @property
+    def trusted_thumbprints(self) -> frozenset[str]:
+        """The thumbprints of the roots it trusts, without blanks and in upper case."""
+        roots = self.document.trusted_roots.need(self.at("trusted roots")) or ()
+        return frozenset("".join(text.split()).upper() for text in roots)
+
+    def caller(self, domain: str) -> str:
+        """Return as whom it calls the CA; `domain` is the NetBIOS name of its domain. Raises UnknownFact."""
+        return self._account_of(self.pkcs_services, domain, "asks for PKCS certificates")
+
+    def revoker(self, domain: str) -> str:
+        """Return as whom it revokes certificates, empty when it does not. Raises UnknownFact."""
+        found = tuple(service for service in self.services if service.name.lower() == REVOKING_SERVICE.lower())
+        return self._account_of(found, domain, "revokes") if found else ""
+
+    def _account_of(self, services: tuple[Service, ...], domain: str, does: str) -> str:
+        where, computer = self.at("services"), self.document.machine.computer_name
+        found = {service.start_name: account_of(service.start_name, computer, domain=domain) for service in services}
+        accounts = {account.lower(): account for account in found.values() if account is not None}
+        if not services:
+            raise UnknownFact(where, f"no service of the connector that {does} is installed")
+        if len(accounts) > 1:
+            raise UnknownFact(where, f"they run under different accounts: {', '.join(sorted(accounts.values()))}")
+        if None in found.values():
+            who = ", ".join(sorted(name or "no account" for name, account in found.items() if account is None))
+            raise UnknownFact(where, f"one that {does} runs as {who}, which no other host knows")
+        return next(iter(accounts.values()))
+
+
+def _parts(folders: RequestFolders) -> dict[str, Fact[RequestFolder]]:
+    return {"Failed": folders.failed, "Processing": folders.processing, "Succeed": folders.succeed}

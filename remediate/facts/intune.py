@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from remediate.facts.addressed import Addressed
 from remediate.facts.documents import IntuneObject
-from remediate.model.errors import DocumentError
+from remediate.model.errors import DocumentError, UnknownFact
 
 _MEMBERS_FILE = re.compile(r"group-(?P<id>[0-9a-f-]{36})-members\.json", re.IGNORECASE)
 _PKCS = re.compile(r"#microsoft\.graph\.\w+PkcsCertificateProfile")
@@ -20,7 +21,7 @@ _ROOT = re.compile(r"#microsoft\.graph\.\w+TrustedRootCertificate")
 _MAIL_IN_SUBJECT = frozenset({"commonNameIncludingEmail", "commonNameAsEmail"})
 
 
-class Profile:
+class Profile(Addressed):
     """A PKCS certificate profile."""
 
     def __init__(self, content: dict[str, Any], members: dict[str, list[dict[str, Any]]]) -> None:
@@ -44,6 +45,10 @@ class Profile:
             or any("{{emailaddress}}" in (text or "").lower() for text in texts)
         )
 
+    def at(self, what: str) -> str:
+        """Return the address of one of its fields."""
+        return f"profile {self.name} {what}"
+
     @property
     def assigned_groups(self) -> tuple[str, ...] | None:
         """The group ids it is assigned to, None when the export holds no assignments."""
@@ -66,7 +71,7 @@ class Profile:
         return tuple(sorted(set(without))), tuple(unread)
 
 
-class TrustedRoot:
+class TrustedRoot(Addressed):
     """A trusted-certificate profile and the certificate that it carries."""
 
     def __init__(self, content: dict[str, Any]) -> None:
@@ -84,6 +89,26 @@ class TrustedRoot:
         except (binascii.Error, IndexError):
             return b""
         return data if data[:1] == b"\x30" else b""
+
+    @property
+    def is_for_subordinates(self) -> bool:
+        """Whether devices are to put it among the intermediate certificates."""
+        return "intermediate" in self.store.lower()
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the certificate is issued by its own subject. Raises UnknownFact when it cannot be read."""
+        from cryptography.x509 import load_der_x509_certificate
+
+        try:
+            certificate = load_der_x509_certificate(self.der)
+        except ValueError as error:
+            raise UnknownFact(self.at("certificate"), "it cannot be read") from error
+        return certificate.issuer == certificate.subject
+
+    def at(self, what: str) -> str:
+        """Return the address of one of its parts."""
+        return f"trusted-root profile {self.name} {what}"
 
 
 class Intune:

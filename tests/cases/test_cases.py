@@ -26,6 +26,7 @@ def documents() -> dict[str, Any]:
 
 def changed(case: dict[str, Any]) -> dict[str, Any]:
     found = copy.deepcopy(documents())
+    found |= {file: copy.deepcopy(found[like]) for file, like in case.get("copy", {}).items()}
     for address, value in case.get("set", {}).items():
         parent, last = place(found, address)
         parent[last] = value
@@ -84,6 +85,12 @@ def test_case(path: Path) -> None:
     assert [action.kind for action in plan.actions] == case.get("actions", []), plan.actions
     assert len(plan.not_planned) == len(case.get("not_planned", [])), plan.not_planned
     assert plan.complete is not bool(case.get("unknown"))
+    assert sorted({u.cause for u in plan.unknown if u.cause and not u.needed}) == case.get("informing", []), (
+        plan.unknown
+    )
+    assert len(plan.findings) == case.get("findings", len(plan.findings)), plan.findings
+    assert len(plan.notes) == len(case.get("notes", [])), plan.notes
+    assert all(words in note for words, note in zip(case.get("notes", []), plan.notes, strict=True)), plan.notes
 
 
 def test_every_playbook_has_cases() -> None:

@@ -10,6 +10,8 @@ from remediate.adcs.hresult import HResult
 from remediate.engine.registry import find, load
 
 FILES = sorted((Path(__file__).parents[2] / "playbooks").glob("[!_]*.py"))
+# Six causes: the article's two and the neighbours that look like them.
+LONGER = {"rpc_server_unavailable": 95}
 OWNERS = {
     "0x800706BA": "rpc_server_unavailable",
     "0x80094015": "enrollment_policy_server_missing",
@@ -38,10 +40,8 @@ def test_it_loads_and_says_everything(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_stays_short(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    to_read = text[text.index("META = ") : text.index("if __name__")].splitlines()
-    assert sum(1 for line in to_read if line.strip()) < 100
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LONGER.get(path.stem, 80)
     assert max(map(len, lines)) <= 120
 
 

@@ -1,0 +1,56 @@
+"""The connector's request files: what lies in a PfxRequest folder, what of it waits too long, which codes it bears.
+
+Only names, sizes, times and HRESULTs are known of them. A finished file does not tell how long it took, so slowness
+shows only in files that stay in Processing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from remediate.adcs.hresult import HResult
+from remediate.facts.documents import RequestFolder
+
+# The article names no time. A connector that works is done with a request in seconds.
+PATIENCE_MINUTES = 15
+
+
+class RequestFiles:
+    """One PfxRequest folder and those of its parts that exist, by name. `read_at` is when it was read (ISO 8601, Z)."""
+
+    def __init__(self, path: str, parts: dict[str, RequestFolder], *, read_at: str) -> None:
+        self.path, self._parts, self._read_at = path, parts, read_at
+
+    def __str__(self) -> str:
+        return ", ".join(f"{part.total} in {name}" for name, part in self._parts.items())
+
+    @property
+    def total(self) -> int:
+        """How many requests came here and are still to be seen, done or not."""
+        return sum(part.total for part in self._parts.values())
+
+    @property
+    def failed(self) -> int:
+        """How many requests the connector gave up."""
+        return self._parts["Failed"].total if "Failed" in self._parts else 0
+
+    @property
+    def overdue(self) -> int:
+        """How many lie in Processing for longer than PATIENCE_MINUTES. The newest are listed, so the rest is older."""
+        if "Processing" not in self._parts:
+            return 0
+        since = datetime.fromisoformat(self._read_at) - timedelta(minutes=PATIENCE_MINUTES)
+        limit, part = since.strftime("%Y-%m-%dT%H:%M:%SZ"), self._parts["Processing"]
+        return part.total - sum(file.written > limit for file in part.files)
+
+    @property
+    def unprocessed(self) -> str:
+        """What stays unprocessed, in words; empty when nothing does."""
+        overdue = f"{self.overdue} in Processing for more than {PATIENCE_MINUTES} minutes" if self.overdue else ""
+        return ", ".join(filter(None, (f"{self.failed} in Failed" if self.failed else "", overdue)))
+
+    @property
+    def failure_codes(self) -> tuple[str, ...]:
+        """The HRESULTs of failures that stand in the files, each once, sorted."""
+        codes = {code for part in self._parts.values() for file in part.files for code in file.codes}
+        return tuple(sorted(code for code in codes if HResult.parse(code).signed < 0))
