@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from remediate.cli.options import fact_options, facts_from
-from remediate.cli.output import save, write_json
-from remediate.engine.collect import HostRole
+from remediate.cli.output import one_line, save, write_json
 from remediate.facts.documents import Snapshot
 from remediate.model.errors import DocumentError, ExitCode, UsageError
 
@@ -31,22 +30,23 @@ def collect(context: click.Context, /, out: str | None, scripts: str | None, as_
     if scripts:
         return _write_collectors(Path(scripts), options["ca"], as_json=as_json)
     from remediate.cli.facts import read_facts
-    from remediate.transports.bundle import write_bundle
+    from remediate.transports.bundle import check_bundle_place, write_bundle
 
+    check_bundle_place(Path(out or ""))
     snapshot = read_facts(facts_from(context), terminal=sys.stdin.isatty())
     write_bundle(snapshot, Path(out or ""))
     return _tell(snapshot, out or "", as_json=as_json)
 
 
 def _write_collectors(folder: Path, certification_authorities: tuple[str, ...], *, as_json: bool) -> int:
-    from remediate.cli.collectors import collector_file
+    from remediate.cli.collectors import collector_files
 
-    roles: tuple[HostRole, ...] = ("ca", "connector")
-    files = {folder / f"collect-{role}.ps1": collector_file(role, certification_authorities) for role in roles}
+    files = {folder / name: content for name, content in collector_files(certification_authorities).items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DocumentError("cannot be made", where=str(folder), why=error.strerror or "") from error
+        why = error.strerror or ""
+        raise DocumentError("cannot be made", where=str(folder), why=why, do="Name another folder.") from error
     for path, content in files.items():
         save(path, content)
     if as_json:
@@ -60,7 +60,7 @@ def tell_failures(snapshot: Snapshot) -> None:
     """Say on stderr which targets could not be read, and what to do about each."""
     for failed in snapshot.failures:
         why = f" ({failed.why})" if failed.why else ""
-        click.echo(f"remediate: {failed.target}: {failed.what}{why}. {failed.do}".rstrip(), err=True)
+        click.echo(one_line(f"remediate: {failed.target}: {failed.what}{why}. {failed.do}".rstrip()), err=True)
 
 
 def _tell(snapshot: Snapshot, out: str, *, as_json: bool) -> int:

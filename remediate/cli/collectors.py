@@ -1,17 +1,19 @@
-"""The collectors' PowerShell: the same text for a live session and for the file the Windows team runs.
+"""The collectors' PowerShell: the same text for a live session and for the files the Windows team runs.
 
-A file is ASCII with CRLF line ends, and its bytes depend on nothing but the version and the CA hosts it is to reach.
+A file is ASCII with CRLF line ends, holds the functions it uses and no other, and its bytes depend on nothing but the
+version and the CA hosts it is to reach.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from remediate import __version__
-from remediate.engine.collect import HostRequest, HostRole
-from remediate.model.errors import DocumentError, UsageError
+from remediate.engine.collect import HostRequest
+from remediate.facts.documents import Role
+from remediate.model.errors import UsageError
+from remediate.render.powershell.library import functions_for, script_text
 from remediate.shipped import scripts_folder
 
 COLLECTOR = f"remediate {__version__}"
@@ -19,7 +21,7 @@ COLLECTOR = f"remediate {__version__}"
 # A DNS name or an address, which needs no escaping between single quotes of PowerShell.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
 
-_HEADERS = {
+_HEADERS: dict[Role, tuple[str, ...]] = {
     "ca": (
         "Reads the facts of a CA host, for remediate. It changes nothing.",
         "Run it on the CA host, in an elevated Windows PowerShell 5.1 or later:",
@@ -33,24 +35,43 @@ _HEADERS = {
         "    powershell.exe -NoProfile -ExecutionPolicy Bypass -File .\\collect-connector.ps1",
         "It writes connector-<HOST>.json beside itself. Read that file, then send it back.",
     ),
+    "directory": (
+        "Reads Active Directory from one domain controller, for remediate. It changes nothing.",
+        "Run it last, on any member of the domain, with ca-*.json and connector-*.json of all hosts beside it: they",
+        "say whose accounts and computers to look up. Windows PowerShell 5.1 or later, not elevated, no modules:",
+        "    powershell.exe -NoProfile -ExecutionPolicy Bypass -File .\\collect-directory.ps1",
+        "It logs on as whoever runs it; any account that may read the directory will do.",
+        "    -Server DC             this domain controller, not one that Windows finds",
+        "    -Account A,B           further accounts to look up, such as CONTOSO\\svc-intune",
+        "    -Computer A,B          further computers to look up, by DNS name",
+        "    -OutputFolder FOLDER   where those files are, not beside the script",
+        "    -SecureSocketLayer     by LDAPS (636), not by LDAP that the logon signs and seals (389)",
+        "It writes directory.json beside them. Read that file, then send all of them back.",
+    ),
 }
 
+_README = f"""\
+The collectors of {COLLECTOR}. They read, they change nothing. In this order:
 
-def collector_source(role: HostRole) -> str:
-    """Return every function of scripts/lib and the role's own, sorted by file. Raises DocumentError."""
-    folder = scripts_folder()
-    paths = [*sorted((folder / "lib").glob("*.ps1"), key=lambda path: path.name), folder / "collect" / f"{role}.ps1"]
-    return "\n".join(_text(path) for path in paths)
+1. collect-ca.ps1         on every CA host, elevated         writes ca-<HOST>.json
+2. collect-connector.ps1  on every connector host, elevated  writes connector-<HOST>.json
+3. Put all of these .json files into one folder, with collect-directory.ps1.
+4. collect-directory.ps1  there, on any domain member        writes directory.json
+   Without the other files beside it, it does not know whose accounts and computers to look up.
+5. Read the .json files, then send that folder back.
+
+Each is one file that needs nothing besides Windows PowerShell 5.1:
+    powershell.exe -NoProfile -ExecutionPolicy Bypass -File .\\collect-ca.ps1
+
+Whoever gets the folder runs:
+    remediate plan --all --bundle FOLDER --out plan.json
+"""
 
 
-def _text(path: Path) -> str:
-    """Return a script with line feeds. Raises DocumentError when it is missing or not ASCII."""
-    try:
-        return path.read_bytes().decode("ascii").replace("\r\n", "\n").strip("\n") + "\n"
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocumentError(
-            "a collector's script cannot be read", where=str(path), do="Install remediate again."
-        ) from error
+def collector_source(role: Role) -> str:
+    """Return the functions of a role and those of scripts/lib that they use. Raises DocumentError."""
+    own = script_text(scripts_folder() / "collect" / f"{role}.ps1")
+    return "\n".join((functions_for(own), own))
 
 
 def collector_call(request: HostRequest) -> str:
@@ -68,36 +89,77 @@ def _literals(hosts: Sequence[str]) -> str:
     return ", ".join(f"'{host}'" for host in hosts)
 
 
-def collector_file(role: HostRole, certification_authorities: Sequence[str] = ()) -> bytes:
-    """Return the collector of a role as a file for the Windows team. Raises DocumentError and UsageError."""
+def collector_files(certification_authorities: Sequence[str] = ()) -> dict[str, bytes]:
+    """Return what the Windows team gets, by file name. Raises DocumentError and UsageError."""
+    scripts = {f"collect-{role}.ps1": _file(role, certification_authorities) for role in _HEADERS}
+    return {"README.txt": _encoded(_README), **scripts}
+
+
+def _file(role: Role, certification_authorities: Sequence[str]) -> bytes:
     comment = "\n".join(f"# {line}" for line in (*_HEADERS[role], f"Made by {COLLECTOR}."))
     body = [comment, "#Requires -Version 5.1", _parameters(role, certification_authorities), _STRICT]
-    return "\n".join([*body, collector_source(role), _main(role)]).replace("\n", "\r\n").encode("ascii")
+    return _encoded("\n".join([*body, collector_source(role), _main(role)]))
+
+
+def _encoded(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode("ascii")
 
 
 _STRICT = "Set-StrictMode -Version Latest\n$ErrorActionPreference = 'Stop'\n"
+# Of the folder the script is in, Windows PowerShell knows nothing yet where parameters get their defaults.
+_DIRECTORY_PARAMETERS = """\
+[CmdletBinding()]
+param(
+    [string] $Server = '',
+    [string[]] $Account = @(),
+    [string[]] $Computer = @(),
+    [string] $OutputFolder = '',
+    [switch] $SecureSocketLayer
+)
+"""
 
 
-def _parameters(role: HostRole, certification_authorities: Sequence[str]) -> str:
+def _parameters(role: Role, certification_authorities: Sequence[str]) -> str:
     """Return the param block; a connector's collector may be told other CA hosts when it is run."""
     if role == "ca":
         return "[CmdletBinding()]\nparam()\n"
+    if role == "directory":
+        return _DIRECTORY_PARAMETERS
     return f"[CmdletBinding()]\nparam([string[]] $CertificationAuthority = @({_literals(certification_authorities)}))\n"
 
 
-def _main(role: HostRole) -> str:
+_HOST_FILE = """\
+$name = [System.Net.Dns]::GetHostName().ToLowerInvariant()
+$path = Join-Path -Path $PSScriptRoot -ChildPath "{role}-$name.json"
+"""
+_SAVE = """\
+$encoding = New-Object -TypeName 'System.Text.UTF8Encoding' -ArgumentList $false
+[System.IO.File]::WriteAllText($path, $document, $encoding)
+Write-Output -InputObject $path
+"""
+# With -File, PowerShell takes `A,B` for one text.
+_DIRECTORY_MAIN = """\
+if ($OutputFolder -eq '') { $OutputFolder = $PSScriptRoot }
+$folder = (Get-Item -LiteralPath $OutputFolder -Force).FullName
+$request = @{
+    Collector         = '{collector} directory.ps1'
+    Folder            = $folder
+    Server            = $Server
+    Account           = @($Account | ForEach-Object -Process { $_.Split(',') })
+    Computer          = @($Computer | ForEach-Object -Process { $_.Split(',') })
+    SecureSocketLayer = $SecureSocketLayer
+}
+$document = Get-DirectoryDocument @request
+$path = Join-Path -Path $folder -ChildPath 'directory.json'
+"""
+
+
+def _main(role: Role) -> str:
+    if role == "directory":
+        return _DIRECTORY_MAIN.replace("{collector}", COLLECTOR) + _SAVE
     call = {
-        "ca": f"Get-CertificationAuthorityDocument -Collector '{COLLECTOR}'",
-        "connector": f"Get-ConnectorDocument -Collector '{COLLECTOR}' -CertificationAuthority $CertificationAuthority",
+        "ca": f"$document = Get-CertificationAuthorityDocument -Collector '{COLLECTOR}'\n",
+        "connector": "$hosts = @($CertificationAuthority | ForEach-Object -Process { $_.Split(',') })\n"
+        f"$document = Get-ConnectorDocument -Collector '{COLLECTOR}' -CertificationAuthority $hosts\n",
     }[role]
-    return "\n".join(
-        (
-            f"$document = {call}",
-            "$name = [System.Net.Dns]::GetHostName().ToLowerInvariant()",
-            f'$path = Join-Path -Path $PSScriptRoot -ChildPath "{role}-$name.json"',
-            "$encoding = New-Object -TypeName 'System.Text.UTF8Encoding' -ArgumentList $false",
-            "[System.IO.File]::WriteAllText($path, $document, $encoding)",
-            "Write-Output -InputObject $path",
-            "",
-        )
-    )
+    return call + _HOST_FILE.replace("{role}", role) + _SAVE

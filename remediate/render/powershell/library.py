@@ -1,0 +1,55 @@
+"""The functions of scripts/lib, and which of them a script needs: what a file holds is what it uses.
+
+Every function stands at the left margin and ends with a brace there; a test holds the library to it with
+PowerShell's own parser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from remediate.model.errors import DocumentError
+from remediate.shipped import scripts_folder
+
+_FUNCTION = re.compile(r"^function (?P<name>[A-Za-z]+-[A-Za-z]+) \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"\b[A-Z][a-z]+[A-Za-z]*-[A-Z][A-Za-z]+\b")
+_COMMENT = re.compile(r"<#.*?#>", re.DOTALL)
+
+
+def script_text(path: Path) -> str:
+    """Return a script with line feeds. Raises DocumentError when it is missing or not ASCII."""
+    try:
+        return path.read_bytes().decode("ascii").replace("\r\n", "\n").strip("\n") + "\n"
+    except (OSError, UnicodeDecodeError) as error:
+        raise DocumentError("a script cannot be read", where=str(path), do="Install remediate again.") from error
+
+
+@cache
+def library() -> dict[str, str]:
+    """Return every function of scripts/lib: its name and its text, in the order of the files and in each file."""
+    paths = sorted((scripts_folder() / "lib").glob("*.ps1"), key=lambda path: path.name)
+    return {match["name"]: match[0] for path in paths for match in _FUNCTION.finditer(script_text(path))}
+
+
+def functions_for(text: str) -> str:
+    """Return the functions that a script's text calls, and those that they call, in the order of the library."""
+    needed = closure(text)
+    return "\n".join(body for name, body in library().items() if name in needed)
+
+
+def closure(text: str) -> frozenset[str]:
+    """Return the names of the library's functions that the text needs."""
+    known, found = library(), set[str]()
+    waiting = _called(text, known)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= _called(known[name], known) - found
+    return frozenset(found)
+
+
+def _called(text: str, known: Iterable[str]) -> set[str]:
+    return set(_COMMAND.findall(_COMMENT.sub("", text))) & set(known)

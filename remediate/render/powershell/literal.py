@@ -1,0 +1,86 @@
+"""Any value as a PowerShell literal, in ASCII: what a template prints has been through here and through nothing else.
+
+A text becomes a single-quoted string. What must not stand in one is taken out of the quotes and joined as `[char]`
+of its UTF-16 unit: control characters, everything beyond ASCII, and with it the four other characters that PowerShell
+reads as a single quote (U+2018 to U+201B, about_Quoting_Rules and the language's own tokenizer).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value] | None"
+
+# Printable ASCII stands as it is, save what would end the quotes or a block comment around them.
+_PLAIN = re.compile(r"(?:[\x20-\x7e](?<!#>)(?<!<#))+", re.ASCII)
+_LONGEST = 160
+_INDENT = "    "
+_NEXT_LINE = " +\n" + _INDENT * 4
+
+
+class StateTable(dict[str, "Value"]):
+    """A table whose names come from elsewhere: they are quoted, as values are."""
+
+
+def literal(text: str) -> str:
+    """Return a PowerShell expression of string constants, `[char]` casts and `+` whose value is the text."""
+    parts = list(_parts(text)) or ["''"]
+    if not parts[0].startswith("'"):
+        parts.insert(0, "''")  # text first, or `+` would add numbers
+    if len(parts) == 1:
+        return parts[0]
+    glue = _NEXT_LINE if sum(map(len, parts)) > _LONGEST else " + "
+    return f"({glue.join(parts)})"
+
+
+def _parts(text: str) -> Iterator[str]:
+    start = 0
+    for match in _PLAIN.finditer(text):
+        yield from _units(text[start : match.start()])
+        for at in range(match.start(), match.end(), _LONGEST):
+            quoted = text[at : min(at + _LONGEST, match.end())].replace("'", "''")
+            yield f"'{quoted}'"
+        start = match.end()
+    yield from _units(text[start:])
+
+
+def _units(text: str) -> Iterator[str]:
+    """UTF-16 units, lone surrogates included: a .NET string is made of nothing else."""
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    for at in range(0, len(encoded), 2):
+        yield f"[char]{int.from_bytes(encoded[at : at + 2], 'little')}"
+
+
+def data(value: Value, *, depth: int = 0) -> str:
+    """Return a value as PowerShell data: a literal, a number, `$true`, `$null`, `@(...)` or `@{...}` over lines."""
+    if value is None:
+        return "$null"
+    if isinstance(value, bool):
+        return "$true" if value else "$false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, Mapping):
+        return _table(value, depth)
+    return _list(value, depth)
+
+
+def _table(value: Mapping[str, Value], depth: int) -> str:
+    if not value:
+        return "@{}"
+    margin = _INDENT * (depth + 1)
+    quoted = isinstance(value, StateTable)
+    lines = [
+        f"{margin}{literal(name) if quoted else name} = {data(one, depth=depth + 1)}" for name, one in value.items()
+    ]
+    return "\n".join(["@{", *lines, f"{_INDENT * depth}}}"])
+
+
+def _list(value: Sequence[Value], depth: int) -> str:
+    if not any(isinstance(one, Mapping | list | tuple) for one in value):
+        return f"@({', '.join(data(one) for one in value)})"
+    margin = _INDENT * (depth + 1)
+    return "\n".join(["@(", *(margin + data(one, depth=depth + 1) for one in value), f"{_INDENT * depth})"])

@@ -1,0 +1,149 @@
+"""The three scripts of one target. The same plan gives the same bytes: no clock, path or machine of here enters them.
+
+jinja2 runs in its sandbox, knows no undefined name, and prints nothing but `Code`: text that literal.py or the
+library made, or that is checked here to be harmless within a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from remediate.model.plan import Plan
+from remediate.render.powershell.library import functions_for
+from remediate.render.powershell.literal import data, literal
+from remediate.render.powershell.steps import ScriptTarget, plan_data
+from remediate.shipped import scripts_folder
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+Kind = Literal["change", "verify", "rollback"]
+KINDS: tuple[Kind, ...] = ("change", "verify", "rollback")
+
+_SYNOPSIS = {
+    "change": "Carries out an approved change plan.",
+    "verify": "Tells whether an approved change plan stands as it was wanted. It changes nothing.",
+    "rollback": "Undoes what change.ps1 did, from the values that it recorded.",
+}
+_WRITING = (
+    "0  done, or nothing to do",
+    "1  could not read; nothing was changed",
+    "2  with -WhatIf: there is something to do",
+    "3  refused; nothing was changed",
+    "4  stopped part-way: the record says where",
+)
+_READING = (
+    "0  as wanted",
+    "1  could not read",
+    "2  the problem stands",
+    "3  refused: the wrong host, or the wrong rights",
+)
+_HARMLESS = re.compile(r"(?:(?!#>|<#)[\x20-\x7e])*")
+
+
+class Code(str):
+    """Text that may stand in a script as it is."""
+
+    __slots__ = ()
+
+
+def comment(text: str) -> Code:
+    """Return a text for a block comment. Raises ValueError for one that is not our own plain words."""
+    if not _HARMLESS.fullmatch(text):
+        raise ValueError(f"not for a comment: {text!r}")
+    return Code(text)
+
+
+def script(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> bytes:
+    """Return one script as a file: ASCII, CRLF, no blank at a line's end."""
+    context = _context(kind, plan, digest, target)
+    template = _environment().get_template(f"{kind}.ps1.j2")
+    main = template.render(context | {"library": Code("")})
+    text = template.render(context | {"library": Code(functions_for(main).rstrip("\n"))})
+    return ("\r\n".join(line.rstrip() for line in text.splitlines()) + "\r\n").encode("ascii")
+
+
+def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[str, Any]:
+    uses_directory = not target.host or bool(target.needs)
+    return {
+        "file": comment(f"{kind}.ps1"),
+        "synopsis": comment(_SYNOPSIS[kind]),
+        "target": Code(literal(target.name)),
+        "digest": comment(digest),
+        "created": comment(plan.created),
+        "command": comment(f"remediate {plan.remediate}, remediate script plan.json --out FOLDER"),
+        "valid": comment(_valid(kind, plan)),
+        "changes": tuple(_changes(target)),
+        "rights": tuple(_rights(target)),
+        "parameters": tuple(_parameters(kind, uses_directory=uses_directory)),
+        "example": comment("" if kind == "verify" else " -WhatIf"),
+        "exit_codes": tuple(map(comment, _READING if kind == "verify" else _WRITING)),
+        "plan": Code(data(plan_data(plan, digest, target))),
+        "directory_parameters": Code(_directory_parameters(plan) if uses_directory else ""),
+        "kinds": tuple(Code(name) for name in target.kinds),
+        "writes": kind != "verify",
+        "on_host": bool(target.host),
+        "on_ca": target.is_ca,
+        "in_directory": not target.host,
+        "needs": bool(target.needs),
+    }
+
+
+def _valid(kind: Kind, plan: Plan) -> str:
+    if kind != "change":
+        return "at any time"
+    window = f", from {plan.not_before} to {plan.not_after}" if plan.not_before or plan.not_after else ""
+    return f"until {plan.expires_at}{window}"
+
+
+def _changes(target: ScriptTarget) -> Iterator[Code]:
+    for number, action in enumerate(target.actions):
+        yield Code(f"{'' if number else 'Changes':<10}{action.id}. {literal(action.label)}")
+        for words in filter(None, (action.disruption, action.takes_effect, action.undo_missing)):
+            yield Code(f"{'':<13}{literal(words)}")
+
+
+def _rights(target: ScriptTarget) -> Iterator[Code]:
+    rights = dict.fromkeys(action.rights for action in target.actions if action.rights)
+    for number, right in enumerate(rights):
+        yield Code(f"{'' if number else 'Needs':<10}{literal(right)}")
+
+
+def _parameters(kind: Kind, *, uses_directory: bool) -> Iterator[dict[str, Code]]:
+    told = {"ResultPath": "The record that change.ps1 writes."}
+    told |= {"VerifyPath": "The record that this script writes."} if kind == "verify" else {}
+    told |= {"RollbackPath": "The record that rollback.ps1 writes."} if kind != "verify" else {}
+    if uses_directory:
+        told["Server"] = "The domain controller; one for reading, writing and reading back."
+        told["SecureSocketLayer"] = "Connects by LDAPS rather than signed and sealed on port 389."
+    for name, text in told.items():
+        yield {"name": comment(name), "text": comment(text)}
+
+
+def _directory_parameters(plan: Plan) -> str:
+    server = next((item.name for item in plan.targets if item.kind == "directory"), "")
+    return f",\n    [string] $Server = {literal(server)},\n    [switch] $SecureSocketLayer"
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(str(scripts_folder() / "templates")),
+        undefined=StrictUndefined,
+        finalize=_only_code,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _only_code(value: Any) -> Any:
+    if not isinstance(value, Code):
+        raise TypeError(f"a template prints {type(value).__name__}, which has not been made a literal")
+    return value

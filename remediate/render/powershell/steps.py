@@ -1,0 +1,118 @@
+"""A plan's actions as the data block of a script: the steps of one target and what makes the target the right one."""
+
+from __future__ import annotations
+
+import msgspec
+
+from remediate.actions.states import Table, before_and_after
+from remediate.model.places import (
+    DirectoryPlace,
+    ExclusionPlace,
+    PendingRequestPlace,
+    PolicyServerPlace,
+    PublishingPlace,
+    RegistryPlace,
+    ServicePlace,
+    TemplatePlace,
+)
+from remediate.model.plan import Action, Plan
+from remediate.render.powershell.literal import StateTable, Value
+
+DIRECTORY = "directory"
+
+
+class ScriptTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One folder of a hand-over: a host, or the directory (`host` empty). `needs` are directory steps to wait for."""
+
+    name: str
+    host: str
+    kinds: tuple[str, ...]
+    actions: tuple[Action, ...]
+    needs: tuple[Action, ...] = ()
+
+    @property
+    def is_ca(self) -> bool:
+        """Whether it is a host whose CA is changed."""
+        return any(isinstance(action.place, RegistryPlace | ServicePlace) for action in self.actions)
+
+
+def script_targets(plan: Plan) -> tuple[ScriptTarget, ...]:
+    """Return the targets in the order in which they must be run: the directory, then hosts by name."""
+    directory = tuple(action for action in plan.actions if isinstance(action.place, DirectoryPlace))
+    hosts: dict[str, list[Action]] = {}
+    for action in plan.actions:
+        if not isinstance(action.place, DirectoryPlace):
+            hosts.setdefault(action.place.host.lower(), []).append(action)
+    first = (_target(DIRECTORY, "", directory, ()),) if directory else ()
+    return (*first, *(_target(host, host, tuple(actions), directory) for host, actions in sorted(hosts.items())))
+
+
+def _target(name: str, host: str, actions: tuple[Action, ...], directory: tuple[Action, ...]) -> ScriptTarget:
+    wanted = {number for action in actions for number in action.depends_on}
+    needs = tuple(action for action in directory if action.id in wanted) if host else ()
+    kinds = sorted({action.kind for action in (*actions, *needs)})
+    return ScriptTarget(name=name, host=host, kinds=tuple(kinds), actions=actions, needs=needs)
+
+
+def plan_data(plan: Plan, digest: str, target: ScriptTarget) -> dict[str, Value]:
+    """Return the data block of a target's scripts."""
+    return {
+        "Digest": digest,
+        "Target": target.name,
+        "Tool": f"remediate {plan.remediate}",
+        "ExpiresAt": plan.expires_at,
+        "NotBefore": plan.not_before,
+        "NotAfter": plan.not_after,
+        **_identity(plan, target),
+        "Steps": [_step(action) for action in target.actions],
+        **({"Needs": [_step(action) for action in target.needs]} if target.needs else {}),
+    }
+
+
+def _identity(plan: Plan, target: ScriptTarget) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for item in plan.targets:
+        if item.kind == DIRECTORY and (not target.host or target.needs):
+            found |= {"Server": item.name, "DomainGuid": item.identity.get("domain_objectGUID", "")}
+        elif target.host and item.name.lower() == target.host:
+            found |= {
+                "ComputerName": item.name.partition(".")[0].upper(),
+                "MachineGuid": item.identity.get("MachineGuid", ""),
+                **({"CertificateThumbprint": item.identity.get("certificate_thumbprint", "")} if target.is_ca else {}),
+            }
+    return found
+
+
+def _step(action: Action) -> dict[str, Value]:
+    before, after = before_and_after(action)
+    return {
+        "Id": action.id,
+        "Kind": action.kind,
+        "Label": action.label,
+        "DependsOn": list(action.depends_on),
+        "Restarts": action.restarts,
+        "UndoMissing": action.undo_missing,
+        **_place(action),
+        "Before": _state(before),
+        "After": _state(after),
+    }
+
+
+def _state(table: Table) -> StateTable:
+    return StateTable(table)
+
+
+def _place(action: Action) -> dict[str, Value]:
+    match action.place:
+        case RegistryPlace(key=key, name=name, certutil_name=certutil_name):
+            return {"Key": key.replace("HKLM\\", "HKLM:\\", 1), "Name": name, "CertutilName": certutil_name}
+        case TemplatePlace(dn=dn):
+            return {"DistinguishedName": dn}
+        case PublishingPlace(dn=dn, template=template):
+            return {"DistinguishedName": dn, "Template": template}
+        case PolicyServerPlace(url=url):
+            return {"Url": url}
+        case PendingRequestPlace(request_id=request_id):
+            return {"RequestId": request_id}
+        case ServicePlace() | ExclusionPlace():
+            return {}
