@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
 from remediate.cli.output import write_json, write_lines
+from remediate.engine.device_logs import DEVICE_LOGS, DeviceLog
 from remediate.engine.playbook import Playbook
+from remediate.render.documents import CauseDescription, PlaybookDescription, PlaybooksDocument
 from remediate.render.text import Line, wrap
 
 _playbooks_option = click.option(
@@ -27,7 +28,7 @@ def list_playbooks(playbooks: tuple[str, ...], as_json: bool) -> int:
 
     found = find((), playbooks)
     if as_json:
-        write_json([_described(playbook) for playbook in found])
+        write_json(PlaybooksDocument(playbooks=tuple(map(_described, found))))
     else:
         write_lines(line for playbook in found for line in _listed(playbook))
     return 0
@@ -38,38 +39,41 @@ def list_playbooks(playbooks: tuple[str, ...], as_json: bool) -> int:
 @_playbooks_option
 @_json_option
 def explain(name: str, playbooks: tuple[str, ...], as_json: bool) -> int:
-    """Explain NAME, a playbook, its file or a code: symptom, evidence, fix, impact, rights, undo, sources."""
+    """Explain NAME, a playbook, its file or a code: symptom, evidence, fix, impact, rights, undo, sources.
+
+    At the end: how to collect what a device knows of it (Android, iOS, Windows), and what that can show.
+    """
     from remediate.engine.registry import find
 
     found = find((name,), playbooks)
     if as_json:
-        write_json([_described(playbook) for playbook in found])
+        write_json(PlaybooksDocument(playbooks=tuple(map(_described, found)), device_logs=DEVICE_LOGS))
     else:
-        write_lines(line for playbook in found for line in _explained(playbook))
+        write_lines((*(line for playbook in found for line in _explained(playbook)), *_device_logs()))
     return 0
 
 
-def _described(playbook: Playbook) -> dict[str, Any]:
+def _described(playbook: Playbook) -> PlaybookDescription:
     meta = playbook.meta
-    return {
-        "name": playbook.name,
-        "title": meta.title,
-        "section": meta.section,
-        "codes": meta.codes,
-        "severity": meta.severity,
-        "description": _docstring(playbook),
-        "impact": meta.impact,
-        "rights": meta.rights,
-        "disruption": meta.disruption,
-        "undo": meta.undo,
-        "parameters": dict(meta.parameters),
-        "symptoms": meta.symptoms,
-        "sources": meta.sources,
-        "causes": [
-            {"name": cause.name, "title": cause.title, "reads": cause.reads, "fixes": cause.fixes}
+    return PlaybookDescription(
+        name=playbook.name,
+        title=meta.title,
+        section=meta.section,
+        codes=meta.codes,
+        severity=meta.severity,
+        description=_docstring(playbook),
+        impact=meta.impact,
+        rights=meta.rights,
+        disruption=meta.disruption,
+        undo=meta.undo,
+        parameters=dict(meta.parameters),
+        symptoms=meta.symptoms,
+        sources=meta.sources,
+        causes=tuple(
+            CauseDescription(name=cause.name, title=cause.title, reads=cause.reads, fixes=cause.fixes)
             for cause in playbook.causes
-        ],
-    }
+        ),
+    )
 
 
 def _docstring(playbook: Playbook) -> str:
@@ -118,6 +122,21 @@ def _causes(playbook: Playbook) -> Iterator[Line]:
     for cause in playbook.causes:
         yield from wrap(f"{cause.title}{'' if cause.fixes else '   (advice only)'}", first="  - ")
         yield from wrap(", ".join(cause.reads), first="    reads ")
+
+
+def _device_logs() -> Iterator[Line]:
+    yield Line("What a device can tell, and how to collect it", "title")
+    for log in DEVICE_LOGS:
+        yield from _device_log(log)
+    yield Line("")
+
+
+def _device_log(log: DeviceLog) -> Iterator[Line]:
+    yield from wrap(f"{log.platform}: {log.log}", first="  - ")
+    for number, step in enumerate(log.collect, start=1):
+        yield from wrap(step, first=f"    {number}. ")
+    for label, text in (("shows", log.shows), ("limits", log.limits), ("source", log.source)):
+        yield from wrap(text, first=f"    {label:<7} ")
 
 
 def _group(title: str, texts: tuple[str, ...]) -> Iterator[Line]:

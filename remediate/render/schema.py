@@ -1,23 +1,66 @@
-"""The JSON schema of a plan file, for programs that read plans. `docs/plan.schema.json` is this, checked in."""
+"""The JSON schemas of what `--json` prints, for programs that read it. `docs/*.schema.json` are these, checked in.
+
+`python -m remediate.render.schema FOLDER` writes them, also from an installed package.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
 from remediate.model.plan import Plan
+from remediate.render.documents import (
+    BundleDocument,
+    CollectorsDocument,
+    ErrorDocument,
+    HandoverDocument,
+    PlaybooksDocument,
+)
+
+DOCUMENTS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "plan": Plan,
+    "playbooks": PlaybooksDocument,
+    "bundle": BundleDocument,
+    "collectors": CollectorsDocument,
+    "handover": HandoverDocument,
+    "error": ErrorDocument,
+}
+"""The documents by name; the schema of each stands in NAME.schema.json."""
 
 
-def plan_schema() -> dict[str, Any]:
-    """Return the schema (JSON Schema 2020-12) of what `remediate plan --out` writes: a Plan with its `plan_id`."""
-    schema = msgspec.json.schema(Plan)
-    definition = schema["$defs"]["Plan"]
+def schema(name: str) -> dict[str, Any]:
+    """Return the schema (JSON Schema 2020-12) of a document of DOCUMENTS."""
+    made = msgspec.json.schema(DOCUMENTS[name])
+    if name == "plan":
+        _add_digest(made["$defs"]["Plan"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"remediate {name}", **made}
+
+
+def _add_digest(definition: dict[str, Any]) -> None:
+    """A plan file is a Plan and the sha256 of its canonical body."""
     definition["properties"]["plan_id"] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     definition["required"] = [*definition["required"], "plan_id"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "remediate plan", **schema}
 
 
-def schema_text() -> bytes:
+def schema_text(name: str = "plan") -> bytes:
     """Return the schema as the text of a file: sorted keys, indented, one line end at its end."""
-    return msgspec.json.format(msgspec.json.encode(plan_schema(), order="sorted"), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(schema(name), order="sorted"), indent=2) + b"\n"
+
+
+def write_schemas(folder: Path) -> tuple[Path, ...]:
+    """Write every schema into the folder and return the files. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {folder / f"{name}.schema.json": schema_text(name) for name in DOCUMENTS}
+    for file, text in files.items():
+        file.write_bytes(text)
+    return tuple(files)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m remediate.render.schema FOLDER")
+    sys.stdout.writelines(f"{file}\n" for file in write_schemas(Path(sys.argv[1])))

@@ -1,6 +1,6 @@
 """As whom to connect: the Kerberos ticket or Windows logon at hand, or an account whose password is asked for.
 
-A password comes from the keyring or a prompt, never from an argument, the environment or a file.
+A password comes from a prompt, else from the keyring, never from an argument, the environment or a file.
 """
 
 from __future__ import annotations
@@ -27,20 +27,29 @@ class Credential:
 def resolve(user: str | None, *, terminal: bool) -> Credential:
     """The credential for `user` (`NAME@REALM` or `DOMAIN\\NAME`); None stands for the ticket or logon at hand.
 
-    The keyring is asked first, then, where there is a `terminal`, the person. Raises UsageError when neither has it.
+    On a `terminal` the person is asked; the keyring where nobody can be, or where the answer is empty: what is typed
+    wins over what was once stored. Raises UsageError when neither has it.
     """
     if user is None:
         return Credential()
     if not user.strip():
         raise UsageError("--user names nobody", do="Give NAME@REALM or DOMAIN\\NAME, or leave it out.")
-    password = _from_keyring(user) or (_asked(user) if terminal else None)
+    password = (_asked(user) if terminal else None) or _from_keyring(user)
     if password is None:
         raise UsageError(
             f"there is no password for {user}",
-            do=f"Keep it in the keyring (`keyring set {SERVICE} {user}`), run in a terminal to be asked for it,"
+            do=f"Run in a terminal to be asked for it, keep it in the keyring (`keyring set {SERVICE} {user}`),"
             " or leave --user out to use the ticket or logon at hand.",
         )
     return Credential(user, password)
+
+
+def _asked(user: str) -> Secret | None:
+    try:
+        typed = getpass.getpass(f"Password of {user} (empty: from the keyring): ")
+    except EOFError:  # Ctrl-D
+        return None
+    return Secret(typed) if typed else None
 
 
 def _from_keyring(user: str) -> Secret | None:
@@ -52,8 +61,3 @@ def _from_keyring(user: str) -> Secret | None:
     except (KeyringError, RuntimeError, OSError):  # no keyring on this machine, or it stays locked
         return None
     return Secret(found) if found else None
-
-
-def _asked(user: str) -> Secret | None:
-    typed = getpass.getpass(f"Password of {user}: ")
-    return Secret(typed) if typed else None

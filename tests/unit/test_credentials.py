@@ -1,8 +1,9 @@
-"""Where a password comes from: the keyring, then a person; never from nowhere."""
+"""Where a password comes from: a person, else the keyring; never from nowhere."""
 
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable
 
 import keyring
 import pytest
@@ -45,21 +46,53 @@ def test_nobody_named_is_the_ticket_at_hand() -> None:
     assert resolve(None, terminal=False) == Credential(None, None)
 
 
-@pytest.mark.usefixtures("kept")
-def test_the_keyring_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_named_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getpass", lambda prompt: pytest.fail(prompt))
-    found = resolve("anna@CONTOSO.TEST", terminal=True)
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: pytest.fail(f"{service} {user}"))
+    assert resolve(None, terminal=True) == Credential(None, None)
+
+
+@pytest.mark.usefixtures("kept")
+def test_on_a_terminal_what_is_typed_wins_over_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda _prompt: "typed")
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: pytest.fail(f"{service} {user}"))
+    found = resolve("anna@CONTOSO.TEST", terminal=True).password
+    assert found is not None
+    assert found.reveal() == "typed"
+
+
+@pytest.mark.usefixtures("kept")
+def test_without_a_terminal_the_keyring_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: pytest.fail(prompt))
+    found = resolve("anna@CONTOSO.TEST", terminal=False)
     assert found.password is not None
     assert found.password.reveal() == "kept-åäö"
     assert "kept" not in repr(found)
 
 
+def _nothing(_prompt: str) -> str:
+    return ""
+
+
+def _ctrl_d(_prompt: str) -> str:
+    raise EOFError
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("answer", [_nothing, _ctrl_d])
+def test_without_an_answer_the_keyring_is_asked(answer: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", answer)
+    found = resolve("anna@CONTOSO.TEST", terminal=True).password
+    assert found is not None
+    assert found.reveal() == "kept-åäö"
+
+
 @pytest.mark.usefixtures("no_keyring")
-def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_is_asked_by_the_name_of_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getpass", lambda prompt: f"for {prompt}")
     found = resolve("CONTOSO\\anna", terminal=True).password
     assert found is not None
-    assert found.reveal() == "for Password of CONTOSO\\anna: "
+    assert found.reveal() == "for Password of CONTOSO\\anna (empty: from the keyring): "
 
 
 @pytest.mark.usefixtures("kept")
@@ -77,7 +110,10 @@ def test_an_empty_name_is_not_the_ticket(user: str) -> None:
 
 
 @pytest.mark.usefixtures("no_keyring")
-def test_an_empty_answer_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(getpass, "getpass", lambda _prompt: "")
+@pytest.mark.parametrize("answer", [_nothing, _ctrl_d])
+def test_neither_answer_nor_keyring_is_no_password(
+    answer: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(getpass, "getpass", answer)
     with pytest.raises(UsageError, match="no password"):
         resolve("anna", terminal=True)

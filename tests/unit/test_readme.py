@@ -1,0 +1,65 @@
+"""The README shows what the program really prints, and names only verbs, options and files that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from remediate.cli.main import main
+from remediate.engine.registry import every
+from remediate.render.schema import DOCUMENTS
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("section", ["Run it", "Test it"])
+def test_a_section_is_one_command_from_a_fresh_clone(section: str) -> None:
+    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    (command,) = block.splitlines()
+    assert (ROOT / command.removeprefix("bash ")).is_file()
+
+
+def test_the_diff_it_shows_is_the_diff_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = re.search(r"^`remediate (run .* --dry-run .*)`:$", README, flags=re.MULTILINE)
+    assert arguments is not None
+    assert main(arguments[1].split()) == 2
+    printed = capsys.readouterr().out
+    (shown,) = (text for _, text in BLOCKS if text.startswith("Dry run"))
+    above, _, below = shown.partition("  ...\n")
+    assert printed.startswith(above), "copy what the command prints"
+    assert printed.endswith(below), "copy what the command prints"
+
+
+def test_its_table_has_every_playbook_and_no_other() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \|", README, flags=re.MULTILINE)
+    assert [name for name in rows if "." not in name and name not in _VERBS] == [playbook.name for playbook in every()]
+
+
+_VERBS = ("run", "plan", "show", "script", "list", "explain", "collect")
+
+
+def test_its_commands_and_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    named = {line.split()[1] for _, text in BLOCKS for line in text.splitlines() if line.startswith("remediate ")}
+    assert named <= set(_VERBS)
+    helps = ""
+    for verb in _VERBS:
+        assert main([verb, "--help"]) == 0
+        helps += capsys.readouterr().out
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    assert options <= set(re.findall(r"--[a-z][a-z-]+", helps)), options
+
+
+def test_its_links_and_schemas_are_there() -> None:
+    assert all((ROOT / target).is_file() for target in re.findall(r"\]\(([^)#:]+)\)", README))
+    named = set(re.findall(r"`(\w+)\.schema\.json`", README))
+    assert named == set(DOCUMENTS)
