@@ -29,6 +29,14 @@ from remediate.facts.directory import Template
 from remediate.facts.estate import Estate
 from remediate.facts.hosts import CertificationAuthority, short_name
 from remediate.model.finding import Target
+from remediate.model.places import (
+    ExclusionPlace,
+    PolicyServerPlace,
+    PublishingPlace,
+    RegistryPlace,
+    ServicePlace,
+    TemplatePlace,
+)
 from remediate.model.plan import (
     Action,
     ExclusionState,
@@ -58,16 +66,31 @@ def bind(wanted: Wanted, estate: Estate) -> tuple[Action, ...]:
         *_service_actions(wanted),
     ]
     numbered = [msgspec.structs.replace(step, id=number) for number, step in enumerate(steps, start=1)]
-    return tuple(msgspec.structs.replace(step, depends_on=_needs(step, numbered)) for step in numbered)
+    return tuple(msgspec.structs.replace(step, depends_on=_needs(step, numbered, estate)) for step in numbered)
 
 
-def _needs(step: Action, steps: Iterable[Action]) -> tuple[int, ...]:
+def _needs(step: Action, steps: Iterable[Action], estate: Estate) -> tuple[int, ...]:
     if step.kind == "publish_template":
         name = step.target.name.partition(" on ")[0]
         return tuple(other.id for other in steps if other.kind == "template" and other.target.name == name)
-    if step.kind == "restart_service":
-        return tuple(other.id for other in steps if other.restarts and other.target == step.target)
+    if step.kind in ("ca_registry_value", "restart_service", "start_service"):
+        asking = step.kind != "ca_registry_value"
+        return tuple(
+            other.id
+            for other in steps
+            if _prepares(other, step.target.name, estate) or (asking and other.restarts and other.target == step.target)
+        )
     return ()
+
+
+def _prepares(other: Action, ca: str, estate: Estate) -> bool:
+    """Whether a CA would offer what this directory change makes: so the directory goes before the CA's restart."""
+    if isinstance(other.place, PublishingPlace):
+        return other.target.name == f"{other.place.template} on {ca}"
+    if not isinstance(other.place, TemplatePlace):
+        return False
+    services = (one.enrollment_service for one in estate.certification_authorities if one.name == ca and one.service)
+    return any(other.target.name.lower() in service.published_names for service in services)
 
 
 def _because(wanted: Wanted, intents: Iterable[Intent]) -> tuple[str, ...]:
@@ -96,6 +119,7 @@ def _template_action(intents: list[SetNameFlag | Grant], because: tuple[str, ...
         id=0,
         kind="template",
         target=Target("template", template.name),
+        place=TemplatePlace(template.dn, template.object_guid),
         address=template.dn,
         label=f"template {template.name}: {_what(flag, edit)}",
         before=TemplateState(before, edit.before.dacl_part() if edit else None),
@@ -154,6 +178,7 @@ def _publish_actions(wanted: Wanted) -> Iterator[Action]:
             id=0,
             kind="publish_template",
             target=Target("template", f"{template} on {ca}"),
+            place=PublishingPlace(service.dn, service.object_guid, template),
             address=f"{service.dn} certificateTemplates",
             label=f"publish {template} on {ca}",
             before=PublishedState(False),
@@ -188,6 +213,7 @@ def _registry_action(intent: SetCaRegistryValue, because: tuple[str, ...]) -> Ac
         id=0,
         kind="ca_registry_value",
         target=Target("ca", ca.name),
+        place=RegistryPlace(ca.host, key, name, intent.value.certutil_name),
         address=f"{short_name(ca.host)} {key}\\{name}",
         label=f"{name} {'absent' if now is None else hex(now)} -> {intent.data:#x} on {short_name(ca.host)}",
         before=RegistryState("REG_DWORD", now),
@@ -231,6 +257,7 @@ def _service_action(ca: CertificationAuthority, because: tuple[str, ...], *, sta
         id=0,
         kind=f"{verb}_service",
         target=Target("ca", ca.name),
+        place=ServicePlace(ca.host, "CertSvc"),
         address=f"{short_name(ca.host)} service CertSvc",
         label=f"{verb} CertSvc on {short_name(ca.host)}, once",
         before=ServiceState(ca.cert_service.state),
@@ -259,6 +286,7 @@ def _policy_server_action(intent: AddPolicyServer, because: tuple[str, ...]) -> 
         id=0,
         kind="policy_server",
         target=Target("connector", intent.connector.host),
+        place=PolicyServerPlace(intent.connector.host, intent.url),
         address=f"{host} HKLM\\SOFTWARE\\Microsoft\\Cryptography\\PolicyServers",
         label=f"enrollment policy server {intent.url} on {host}",
         before=PolicyServerState(),
@@ -279,6 +307,7 @@ def _exclusions_action(intent: AddExclusions, because: tuple[str, ...]) -> Actio
         id=0,
         kind="defender_exclusions",
         target=Target("connector", intent.connector.host),
+        place=ExclusionPlace(intent.connector.host),
         address=f"{host} Defender ExclusionPath",
         label=f"Defender exclusions on {host}",
         before=ExclusionState(()),

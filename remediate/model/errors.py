@@ -43,6 +43,12 @@ class UsageError(RemediateError):
     exit_code = ExitCode.USAGE
 
 
+class RefusedError(RemediateError):
+    """Something that must not be done: an expired plan, an incomplete one, a digest that is not the approved one."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class DocumentError(RemediateError):
     """A bundle, a collector's output or a plan is not what it should be; `where` names the file and place."""
 

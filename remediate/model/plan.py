@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from remediate.model.errors import DocumentError, ExitCode, RemediateError
+from remediate.model.errors import DocumentError, ExitCode, RefusedError
 from remediate.model.finding import Finding, NotPlanned, Refusal, Target, Unknown
+from remediate.model.places import Place
 from remediate.model.secret import refuse_to_encode
 
 PLAN_FORMAT = "1.0"
@@ -56,15 +57,27 @@ class ExclusionState(msgspec.Struct, frozen=True, tag="exclusions"):
     paths: tuple[str, ...]
 
 
-State = RegistryState | ServiceState | TemplateState | PublishedState | PolicyServerState | ExclusionState
+class RequestState(msgspec.Struct, frozen=True, tag="request"):
+    """Whether a request waits in the CA's queue; one that does not has been decided."""
+
+    waits: bool
+
+
+State = (
+    RegistryState | ServiceState | TemplateState | PublishedState | PolicyServerState | ExclusionState | RequestState
+)
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One change. `id` stays the same in plan, script, journal and ticket; `diff` are its lines for people."""
+    """One change. `id` stays the same in plan, script, journal and ticket; `diff` are its lines for people.
+
+    `place` says where for a writer, `address` for a reader.
+    """
 
     id: int
     kind: str
     target: Target
+    place: Place
     address: str
     label: str
     before: State
@@ -133,10 +146,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return ExitCode.FINDINGS if self.findings else ExitCode.NOTHING_TO_DO
 
 
-class PlanEdited(RemediateError):
+class PlanEdited(RefusedError):
     """The body of a plan does not have the digest that the plan bears."""
-
-    exit_code = ExitCode.REFUSED
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=refuse_to_encode)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from remediate.model.finding import Evidence, Finding, NotPlanned, Refusal, Target, Unknown
+from remediate.model.places import RegistryPlace, ServicePlace, TemplatePlace
 from remediate.model.plan import Action, Obtains, Plan, RegistryState, ServiceState, TemplateState
 
 CA = Target("ca", "Contoso Issuing CA")
@@ -11,7 +14,7 @@ CONNECTOR = Target("connector", "conn2.contoso.test")
 POLICY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration\\Contoso Issuing CA\\PolicyModules\\Module"
 
 
-def _finding(playbook: str, target: Target, message: str, code: str = "", **more: object) -> Finding:
+def _finding(playbook: str, target: Target, message: str, code: str = "", **more: Any) -> Finding:
     name = f"{playbook}/cause/{target.name}"
     return Finding(id=name, playbook=playbook, cause="cause", target=target, message=message, code=code, **more)
 
@@ -44,6 +47,7 @@ GRANT = Action(
     id=1,
     kind="grant",
     target=TEMPLATE,
+    place=TemplatePlace("CN=IntunePKCS,CN=Certificate Templates", "5e1c0000-0000-0000-0000-000000000000"),
     address="CN=IntunePKCS,CN=Certificate Templates nTSecurityDescriptor",
     label="CN=IntunePKCS  DACL",
     before=TemplateState({}, b"1"),
@@ -60,6 +64,7 @@ DISPOSITION = Action(
     id=2,
     kind="registry",
     target=CA,
+    place=RegistryPlace("ca01.contoso.test", POLICY, "RequestDisposition", "policy\\RequestDisposition"),
     address=f"ca01 {POLICY} RequestDisposition",
     label="RequestDisposition  REG_DWORD",
     before=RegistryState("REG_DWORD", 0x101),
@@ -72,6 +77,7 @@ RESTART = Action(
     id=3,
     kind="restart",
     target=CA,
+    place=ServicePlace("ca01.contoso.test", "CertSvc"),
     address="ca01 CertSvc",
     label="ca01 CertSvc, once",
     before=ServiceState("Running"),

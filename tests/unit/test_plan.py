@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from remediate.model.errors import DocumentError, ExitCode
 from remediate.model.finding import Finding, Target, Unknown
+from remediate.model.places import RegistryPlace
 from remediate.model.plan import Action, Plan, PlanEdited, RegistryState, TemplateState, canonical, digest, seal, unseal
 from remediate.model.secret import Secret, SecretNotSerialisable
 
@@ -18,6 +19,7 @@ ACTION = Action(
     id=1,
     kind="ca_registry_value",
     target=Target("ca", "Contoso Issuing CA"),
+    place=RegistryPlace("ca01.contoso.test", "HKLM\\...", "RequestDisposition", "policy\\RequestDisposition"),
     address="ca01 HKLM\\...\\RequestDisposition",
     label="RequestDisposition absent -> 0x1",
     before=RegistryState("REG_DWORD"),

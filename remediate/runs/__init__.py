@@ -1,0 +1,1 @@
+"""What was done, kept: one folder per run below the state folder, and nothing else is touched from here."""
