@@ -58,7 +58,7 @@ class WindowsLike:
             "services": {}, "events": [], "policy_servers": [], "pending_requests": [],
             "mp_preference": {"ExclusionPath": None},
             "mp_status": {"AMRunningMode": "Normal", "IsTamperProtected": True, "RealTimeProtectionEnabled": True},
-            "whoami": {"name": "contoso\\anna"},
+            "whoami": {"name": "contoso\\anna", "elevated": True},
             "computer": {"name": "HOST1", "domain": "WORKGROUP", "part_of_domain": False},
         }  # fmt: skip
         (self.folder / "state.json").write_text(json.dumps(plain | members))

@@ -1,0 +1,146 @@
+function Confirm-Engine {
+    <#
+    .SYNOPSIS
+    Refuses a 32-bit PowerShell on 64-bit Windows, and a PowerShell that is not in full language mode.
+    .DESCRIPTION
+    The first sees another part of the registry; the second cannot call what these scripts call. Ask this first.
+    .EXAMPLE
+    Confirm-Engine
+    #>
+    param()
+    $ErrorActionPreference = 'Stop'
+    $mode = "$($ExecutionContext.SessionState.LanguageMode)"
+    if ($mode -ne 'FullLanguage') {
+        throw "This PowerShell runs in $mode, where these scripts cannot work. Run them where FullLanguage is allowed."
+    }
+    if ($env:PROCESSOR_ARCHITEW6432) {
+        throw 'This is the 32-bit PowerShell of a 64-bit Windows. Run the script in the 64-bit Windows PowerShell.'
+    }
+}
+
+function Confirm-HostIdentity {
+    <#
+    .SYNOPSIS
+    Refuses every host but the one that the plan names, by its name and its MachineGuid.
+    .PARAMETER ComputerName
+    The name of the host, without the domain.
+    .PARAMETER MachineGuid
+    The MachineGuid that was read when the plan was made.
+    .EXAMPLE
+    Confirm-HostIdentity -ComputerName 'CA01' -MachineGuid '0f3c5b0e-5d5e-4a52-9d6a-5b0d2c1f7a11'
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [string] $MachineGuid
+    )
+    $ErrorActionPreference = 'Stop'
+    if ($env:COMPUTERNAME -ne $ComputerName) {
+        $message = "This script is for $ComputerName; this is $env:COMPUTERNAME."
+        throw (New-StateError -Id 'RemediateRefused' -Message $message)
+    }
+    $key = Get-RegistryKey -Key 'HKLM:\SOFTWARE\Microsoft\Cryptography'
+    $found = if ($null -eq $key) { '' } else { Get-RegistryText -OpenKey $key -Name 'MachineGuid' }
+    if ($found -eq $MachineGuid) { return }
+    $shown = if ($found -eq '') { 'none' } else { $found }
+    $message = "This is another machine called ${ComputerName}: MachineGuid $shown, planned for $MachineGuid."
+    throw (New-StateError -Id 'RemediateRefused' -Message $message)
+}
+
+function Confirm-PlanTime {
+    <#
+    .SYNOPSIS
+    Refuses an expired plan, and every time outside the window that was agreed.
+    .PARAMETER ExpiresAt
+    When the plan expires, as 2026-11-29T10:00:00Z.
+    .PARAMETER NotBefore
+    When the window opens, in the same form; empty without one.
+    .PARAMETER NotAfter
+    When the window closes, in the same form; empty without one.
+    .PARAMETER Now
+    The time that is compared.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [string] $ExpiresAt,
+        [AllowEmptyString()] [string] $NotBefore = '',
+        [AllowEmptyString()] [string] $NotAfter = '',
+        [datetime] $Now = [datetime]::UtcNow
+    )
+    $ErrorActionPreference = 'Stop'
+    $time = $Now.ToUniversalTime()
+    $message = ''
+    if ($time -ge (ConvertTo-UtcTime -Text $ExpiresAt)) { $message = "The plan expired at $ExpiresAt. Make a new one." }
+    elseif ($NotBefore -ne '' -and $time -lt (ConvertTo-UtcTime -Text $NotBefore)) {
+        $message = "The window for this change opens at $NotBefore; it is $(Format-UtcTime -Time $time) now."
+    }
+    elseif ($NotAfter -ne '' -and $time -ge (ConvertTo-UtcTime -Text $NotAfter)) {
+        $message = "The window for this change closed at $NotAfter; it is $(Format-UtcTime -Time $time) now."
+    }
+    if ($message -ne '') { throw (New-StateError -Id 'RemediateRefused' -Message $message) }
+}
+
+function ConvertTo-UtcTime {
+    <#
+    .SYNOPSIS
+    Reads a UTC time such as 2026-11-29T10:00:00Z, whatever the language of Windows. Another form throws.
+    .PARAMETER Text
+    The text.
+    #>
+    [OutputType([datetime])]
+    param([Parameter(Mandatory = $true)] [string] $Text)
+    $styles = [System.Globalization.DateTimeStyles]::AssumeUniversal -bor
+        [System.Globalization.DateTimeStyles]::AdjustToUniversal
+    $culture = [System.Globalization.CultureInfo]::InvariantCulture
+    try { return [datetime]::ParseExact($Text, 'yyyy-MM-ddTHH:mm:ssZ', $culture, $styles) }
+    catch { throw (New-StateError -Id 'RemediateRefused' -Message "'$Text' is not a time like 2026-11-29T10:00:00Z.") }
+}
+
+function Confirm-Administrator {
+    <#
+    .SYNOPSIS
+    Refuses whoever is not a local administrator whose rights are in force.
+    .DESCRIPTION
+    By SID, never by name: the token holds S-1-5-32-544 and an integrity of at least S-1-16-12288. Without elevation
+    Windows leaves the first in the token, for denials only, and lowers the second.
+    .EXAMPLE
+    Confirm-Administrator
+    #>
+    param()
+    $ErrorActionPreference = 'Stop'
+    $answer = Invoke-Program -Program 'whoami.exe' -Arguments @('/groups', '/fo', 'csv', '/nh')
+    if ($answer.Code -ne '0x00000000') {
+        $message = "The rights of this account cannot be read: whoami.exe ended with $($answer.Code)."
+        throw (New-StateError -Id 'RemediateRefused' -Message $message)
+    }
+    $groups = @(ConvertFrom-Csv -InputObject $answer.Lines -Header 'Name', 'Type', 'Sid', 'Attributes')
+    $identifiers = @($groups | ForEach-Object -Process { [string] $_.Sid })
+    if ($identifiers -notcontains 'S-1-5-32-544') {
+        $message = 'This account is no local administrator of this host (S-1-5-32-544).'
+        throw (New-StateError -Id 'RemediateRefused' -Message $message)
+    }
+    $levels = @($identifiers | Where-Object -FilterScript { $_ -match '^S-1-16-[0-9]+$' })
+    foreach ($level in $levels) { if ([long] $level.Substring(7) -ge 12288) { return } }
+    $message = 'This PowerShell is not elevated. Start it with "Run as administrator".'
+    throw (New-StateError -Id 'RemediateRefused' -Message $message)
+}
+
+function Confirm-CaIdentity {
+    <#
+    .SYNOPSIS
+    Refuses every CA but the one that the plan names, by the thumbprint of its current certificate.
+    .PARAMETER Thumbprint
+    The SHA-1 of the CA certificate in hexadecimal, with or without blanks.
+    #>
+    param([Parameter(Mandatory = $true)] [string] $Thumbprint)
+    $ErrorActionPreference = 'Stop'
+    $root = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration'
+    $configuration = Get-RegistryKey -Key "$root\$(Get-ActiveName -Key $root)"
+    $hashes = @()
+    if ($null -ne $configuration -and $configuration.GetValueNames() -contains 'CACertHash') {
+        $hashes = @([string[]] $configuration.GetValue('CACertHash'))
+    }
+    $current = if ($hashes.Count -gt 0) { $hashes[-1] -replace '\s', '' } else { '' }
+    if ($current -ne '' -and $current -eq ($Thumbprint -replace '\s', '')) { return }
+    $shown = if ($current -eq '') { 'not to be read' } else { $current }
+    $message = "This is another CA: its certificate is $shown, planned for $Thumbprint."
+    throw (New-StateError -Id 'RemediateRefused' -Message $message)
+}

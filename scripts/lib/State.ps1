@@ -1,0 +1,150 @@
+function Test-SameState {
+    <#
+    .SYNOPSIS
+    Says whether a state is as wanted: every name of the wanted state has the same text, or is absent where it is.
+    .DESCRIPTION
+    A state is a table of names and texts; $null is a thing that is absent. Texts are compared letter by letter.
+    .PARAMETER Now
+    The state that was read.
+    .PARAMETER Wanted
+    The state that is wanted. What it does not name does not matter.
+    .EXAMPLE
+    Test-SameState -Now @{ State = 'Running' } -Wanted @{ State = 'Stopped' }
+    #>
+    [OutputType([bool])]
+    param(
+        [Parameter(Mandatory = $true)] [hashtable] $Now,
+        [Parameter(Mandatory = $true)] [hashtable] $Wanted
+    )
+    foreach ($name in $Wanted.Keys) {
+        if (-not $Now.ContainsKey($name)) { return $false }
+        $absent = $null -eq $Wanted[$name]
+        if ($absent -ne ($null -eq $Now[$name])) { return $false }
+        if (-not $absent -and [string] $Now[$name] -cne [string] $Wanted[$name]) { return $false }
+    }
+    return $true
+}
+
+function Format-State {
+    <#
+    .SYNOPSIS
+    Writes a state for a reader, such as RequestDisposition = 0x101, or RequestDisposition absent.
+    .PARAMETER State
+    The state.
+    #>
+    [OutputType([string])]
+    param([Parameter(Mandatory = $true)] [hashtable] $State)
+    $parts = foreach ($name in @($State.Keys | Sort-Object)) {
+        if ($null -eq $State[$name]) { "$name absent" }
+        else { "$name = $(Format-StateValue -Name $name -Value $State[$name])" }
+    }
+    return @($parts) -join ', '
+}
+
+function Format-StateValue {
+    <#
+    .SYNOPSIS
+    Writes one value of a state: numbers in hexadecimal as certutil does, for most are flags; revisions are counted.
+    .PARAMETER Name
+    The name of the value.
+    .PARAMETER Value
+    Its text.
+    #>
+    [OutputType([string])]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Name,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Value
+    )
+    if ($Value -notmatch '^-?[0-9]{1,10}$' -or $Name -like '*Revision') { return $Value }
+    return '0x{0:X}' -f ([long] $Value -band 0xFFFFFFFFL)
+}
+
+function Test-ChangeNeeded {
+    <#
+    .SYNOPSIS
+    Says whether there is something left to change; throws when the state is neither as approved nor as wanted.
+    .PARAMETER Address
+    What the state is of, for the error.
+    .PARAMETER Now
+    The state that was read.
+    .PARAMETER Before
+    The approved state.
+    .PARAMETER After
+    The wanted state.
+    #>
+    [OutputType([bool])]
+    param(
+        [Parameter(Mandatory = $true)] [string] $Address,
+        [Parameter(Mandatory = $true)] [hashtable] $Now,
+        [Parameter(Mandatory = $true)] [hashtable] $Before,
+        [Parameter(Mandatory = $true)] [hashtable] $After
+    )
+    if (Test-SameState -Now $Now -Wanted $After) { return $false }
+    if (Test-SameState -Now $Now -Wanted $Before) { return $true }
+    $approved = Format-State -State $Before
+    $message = "${Address}: approved $approved; now $(Format-State -State $Now); wanted $(Format-State -State $After)."
+    throw (New-StateError -Id 'RemediateDrift' -Message $message)
+}
+
+function New-StateError {
+    <#
+    .SYNOPSIS
+    Makes an error to throw, with an identity that a program can decide on whatever the language.
+    .DESCRIPTION
+    Identities: RemediateRefused, nothing was written; RemediateDrift, the same, for the state is another than approved;
+    RemediateFailed, a command that writes failed; RemediateNotAsWritten, what was read back is not what was written.
+    .PARAMETER Id
+    The identity, which becomes the FullyQualifiedErrorId.
+    .PARAMETER Message
+    What happened.
+    #>
+    [OutputType([System.Management.Automation.ErrorRecord])]
+    param(
+        [Parameter(Mandatory = $true)]
+        [ValidateSet('RemediateRefused', 'RemediateDrift', 'RemediateFailed', 'RemediateNotAsWritten')]
+        [string] $Id,
+        [Parameter(Mandatory = $true)] [string] $Message
+    )
+    $exception = [System.InvalidOperationException]::new($Message)
+    return [System.Management.Automation.ErrorRecord]::new($exception, $Id, 'InvalidOperation', $null)
+}
+
+function Confirm-StateWritten {
+    <#
+    .SYNOPSIS
+    Throws when what was read back is not what was written.
+    .PARAMETER Address
+    What the state is of, for the error.
+    .PARAMETER Now
+    The state that was read back.
+    .PARAMETER Wanted
+    The state that was written.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [string] $Address,
+        [Parameter(Mandatory = $true)] [hashtable] $Now,
+        [Parameter(Mandatory = $true)] [hashtable] $Wanted
+    )
+    if (Test-SameState -Now $Now -Wanted $Wanted) { Write-Verbose -Message "${Address}: read back as wanted"; return }
+    $found = Format-State -State $Now
+    $message = "${Address}: written, but it reads back as $found; wanted $(Format-State -State $Wanted)."
+    throw (New-StateError -Id 'RemediateNotAsWritten' -Message $message)
+}
+
+function Invoke-WritingProgram {
+    <#
+    .SYNOPSIS
+    Runs a program that changes something; throws, with its HRESULT and its last line, when it ends with a failure.
+    .PARAMETER Program
+    The program.
+    .PARAMETER Arguments
+    Its arguments.
+    #>
+    param([Parameter(Mandatory = $true)] [string] $Program, [Parameter(Mandatory = $true)] [string[]] $Arguments)
+    $command = "$Program $($Arguments -join ' ')"
+    Write-Verbose -Message "running $command"
+    $answer = Invoke-Program -Program $Program -Arguments $Arguments
+    if ($answer.Code -eq '0x00000000') { return }
+    $said = @($answer.Lines | Where-Object -FilterScript { $_.Trim() -ne '' } | Select-Object -Last 1) -join ''
+    throw (New-StateError -Id 'RemediateFailed' -Message "$command failed with $($answer.Code). $said".Trim())
+}
