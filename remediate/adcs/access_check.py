@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from remediate.adcs.ace import Ace
@@ -18,6 +18,7 @@ from remediate.adcs.rights import (
     CA_MAPPING,
     DIRECTORY_MAPPING,
     ENROLL,
+    GENERIC_BITS,
     READ_TEMPLATE,
     TEMPLATE_CLASS,
     TEMPLATE_CONTROL_ATTRIBUTES,
@@ -195,11 +196,11 @@ def _holders(
         raise ValueError("no right is asked for")
     if descriptor.dacl is None:
         return {EVERYONE: None}
-    owner = descriptor.owner
-    implied = 0 if _has_owner_rights(descriptor) else _OWNER_IMPLIED
+    owner, has_owner_rights = descriptor.owner, _has_owner_rights(descriptor)
+    implied = 0 if has_owner_rights else _OWNER_IMPLIED
     of_sid: dict[Sid, _Weighed] = {}
     for entry in _weighed(enumerate(descriptor.dacl.aces), wanted, types=types, mapping=mapping):
-        sid = owner if entry[1].sid == OWNER_RIGHTS else entry[1].sid
+        sid = owner if has_owner_rights and entry[1].sid == OWNER_RIGHTS else entry[1].sid
         if sid is not None and sid not in _IN_NO_TOKEN:
             of_sid.setdefault(sid, []).append(entry)
     if owner is not None and wanted & ~implied == 0:
@@ -221,6 +222,9 @@ def _with_ownership(descriptor: SecurityDescriptor, sids: Set[Sid]) -> tuple[Set
 
 
 def _has_owner_rights(descriptor: SecurityDescriptor) -> bool:
+    # Very few descriptors hold these bytes anywhere, and finding that out costs next to nothing.
+    if OWNER_RIGHTS.binary not in descriptor.binary:
+        return False
     return any(ace.sid == OWNER_RIGHTS and not ace.is_inherit_only for ace in descriptor.dacl_aces)
 
 
@@ -250,17 +254,24 @@ def _weighed(entries: Iterable[_Entry], wanted: int, *, types: frozenset[UUID], 
     """The entries that say something about a wanted right on this object, with their specific mask."""
     weighed = []
     for at, ace in entries:
-        mask = mapping.specific(ace.mask)
+        mask = ace.mask if not ace.mask & GENERIC_BITS else mapping.specific(ace.mask)
         if mask & wanted and not ace.is_inherit_only and (ace.object_type is None or ace.object_type in types):
             weighed.append((at, ace, mask))
     return weighed
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    granted_by: tuple[DaclEntry, ...]
-    denied_by: DaclEntry | None
+class _Walk(NamedTuple):
+    granted: list[_Entry]
+    denied: _Entry | None
     missing: int
+
+    @property
+    def granted_by(self) -> tuple[DaclEntry, ...]:
+        return tuple(DaclEntry(at, ace) for at, ace in self.granted)
+
+    @property
+    def denied_by(self) -> DaclEntry | None:
+        return DaclEntry(*self.denied) if self.denied else None
 
 
 def _walk(weighed: _Weighed, remaining: int, *, conditions_favour: bool) -> _Walk:
@@ -269,15 +280,16 @@ def _walk(weighed: _Weighed, remaining: int, *, conditions_favour: bool) -> _Wal
     The outcome can only get better for the caller with each condition that is in his favour, so that the two extremes
     enclose every combination of conditions.
     """
-    granted_by: list[DaclEntry] = []
+    granted: list[_Entry] = []
     for at, ace, mask in weighed:
         if not remaining:
             break
-        if not mask & remaining or (ace.is_conditional and ace.allows is not conditions_favour):
+        allows = ace.allows
+        if not mask & remaining or (allows is not conditions_favour and ace.is_conditional):
             continue
-        if ace.denies:
-            return _Walk(tuple(granted_by), DaclEntry(at, ace), remaining)
-        if ace.allows:
-            granted_by.append(DaclEntry(at, ace))
+        if allows:
+            granted.append((at, ace))
             remaining &= ~mask
-    return _Walk(tuple(granted_by), None, remaining)
+        elif ace.denies:
+            return _Walk(granted, (at, ace), remaining)
+    return _Walk(granted, None, remaining)

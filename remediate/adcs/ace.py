@@ -31,6 +31,11 @@ _HEADER: Final = struct.Struct("<BBH")
 _NUMBER: Final = struct.Struct("<I")
 _GUID_SIZE: Final = 16
 _KNOWN: Final = {int(known): known for known in AceType}
+# As plain numbers, because a lookup by an enumeration's member takes several times as long.
+_ALLOWS: Final = frozenset(map(int, ALLOW_TYPES))
+_DENIES: Final = frozenset(map(int, DENY_TYPES))
+_CONDITIONAL: Final = frozenset(map(int, CONDITIONAL_TYPES))
+_OBJECTS: Final = frozenset(map(int, OBJECT_TYPES))
 # Of known layouts the compound entry alone has another: it is reserved, and kept as it is.
 _OPAQUE: Final = frozenset({AceType.ACCESS_ALLOWED_COMPOUND})
 
@@ -80,22 +85,22 @@ class Ace:
     @property
     def allows(self) -> bool:
         """Whether it is of one of the types that allow access."""
-        return self.type in ALLOW_TYPES
+        return self.binary[0] in _ALLOWS
 
     @property
     def denies(self) -> bool:
         """Whether it is of one of the types that deny access."""
-        return self.type in DENY_TYPES
+        return self.binary[0] in _DENIES
 
     @property
     def is_conditional(self) -> bool:
         """Whether it counts only under a condition that only the server can evaluate."""
-        return self.type in CONDITIONAL_TYPES
+        return self.binary[0] in _CONDITIONAL
 
     @property
     def is_object(self) -> bool:
         """Whether it has room for object types, which an ACL of revision 2 must not hold."""
-        return self.type in OBJECT_TYPES
+        return self.binary[0] in _OBJECTS
 
     @property
     def is_inherited(self) -> bool:
@@ -130,7 +135,7 @@ def _ace_of(binary: bytes) -> Ace:
     ace_type = _KNOWN.get(binary[0], binary[0])
     if not isinstance(ace_type, AceType) or ace_type in _OPAQUE:
         return Ace(binary, ace_type, AceFlag(binary[1]), 0, None, None, None, binary[_HEADER.size :])
-    object_type, inherited, sid_at = _object_types(binary) if ace_type in OBJECT_TYPES else (None, None, 8)
+    object_type, inherited, sid_at = _object_types(binary) if binary[0] in _OBJECTS else (None, None, 8)
     sid, end = _sid_at(binary, sid_at)
     mask = _number_at(binary, 4)
     return Ace(binary, ace_type, AceFlag(binary[1]), mask, sid, object_type, inherited, binary[end:])

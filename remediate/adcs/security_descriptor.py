@@ -20,6 +20,15 @@ DESCRIPTOR_HEADER: Final = struct.Struct("<BBHIIII")
 ACL_HEADER: Final = struct.Struct("<BBHHH")
 _REVISION: Final = 1
 _SMALLEST_ACE: Final = 4
+_OF_OTHER_PARTS: Final = (
+    Control.OWNER_DEFAULTED
+    | Control.GROUP_DEFAULTED
+    | Control.SACL_PRESENT
+    | Control.SACL_DEFAULTED
+    | Control.SACL_COMPUTED_INHERITANCE_REQUIRED
+    | Control.SACL_AUTO_INHERITED
+    | Control.SACL_PROTECTED
+)
 
 
 class MalformedDescriptor(ValueError):
@@ -98,9 +107,10 @@ class SecurityDescriptor:
     def dacl_part(self) -> bytes:
         """A descriptor that holds the DACL alone: what an LDAP write with LDAP_SERVER_SD_FLAGS 4 sends.
 
-        Control bits and the resource manager byte stay, save those that claim a SACL ([MS-ADTS] 3.1.1.3.4.1.11).
+        Control bits of the DACL and the resource manager byte stay; those that speak of owner, group or SACL do not,
+        for servers differ in what they say there of parts that were not asked for ([MS-ADTS] 3.1.1.3.4.1.11).
         """
-        control = int(self.control & ~(Control.SACL_PRESENT | Control.SACL_DEFAULTED))
+        control = int(self.control & ~_OF_OTHER_PARTS)
         body = self.dacl.binary if self.dacl else b""
         offset = DESCRIPTOR_HEADER.size if self.dacl else 0
         return DESCRIPTOR_HEADER.pack(_REVISION, self.binary[1], control, 0, 0, 0, offset) + body

@@ -13,22 +13,30 @@ import msgspec
 from remediate.cli.collectors import collector_call, collector_source
 from remediate.cli.options import FactOptions
 from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, silent
-from remediate.facts.documents import Snapshot
+from remediate.facts.documents import IntuneObject, Snapshot
 from remediate.model.errors import UsageError
 from remediate.transports.credentials import Credential, resolve
 
-# Seconds for one host's collector. certutil -view over a long queue is its slowest part.
-HOST_DEADLINE = 120.0
+# Seconds for one answer of a domain controller, which is quick or down; a host's collector has --timeout, for
+# certutil -view over a long queue takes its time.
+DIRECTORY_PATIENCE = 15.0
 
 
 def read_facts(options: FactOptions, *, terminal: bool) -> Snapshot:
     """Return the snapshot. `terminal` allows a password prompt. Raises DocumentError and UsageError."""
+    exported = _intune(options)  # first: it is quick, and a path that is wrong is told before a long reading
     snapshot = _offline(options) if options.bundle else _live(options, terminal=terminal)
-    if not options.intune:
+    if exported is None:
         return snapshot
+    return msgspec.structs.replace(snapshot, intune=(*(snapshot.intune or ()), *exported))
+
+
+def _intune(options: FactOptions) -> tuple[IntuneObject, ...] | None:
+    if not options.intune:
+        return None
     from remediate.transports.bundle import read_intune
 
-    return msgspec.structs.replace(snapshot, intune=(*(snapshot.intune or ()), *read_intune(Path(options.intune))))
+    return read_intune(Path(options.intune))
 
 
 def _offline(options: FactOptions) -> Snapshot:
@@ -38,13 +46,17 @@ def _offline(options: FactOptions) -> Snapshot:
 
 
 def _live(options: FactOptions, *, terminal: bool) -> Snapshot:
+    from remediate.transports.failure_codes import LOGON_REFUSED
     from remediate.transports.ldap import DirectoryReader
 
     address = _directory(options)
     wanted = Wanted(directory=address, certification_authorities=options.ca, connectors=options.connector)
     credential = resolve(options.user or None, terminal=terminal)
-    with DirectoryReader(address, credential, trust=_trust(options)) as directory, progress() as told:
-        return collect(directory, host_source(options, credential), wanted=wanted, progress=told)
+    patience = min(options.timeout, DIRECTORY_PATIENCE)
+    reader = DirectoryReader(address, credential, trust=_trust(options), timeout=patience)
+    hosts = host_source(options, credential)
+    with reader as directory, progress() as told:
+        return collect(directory, hosts, wanted=wanted, progress=told, logon_refused=LOGON_REFUSED)
 
 
 def _directory(options: FactOptions) -> str:
@@ -76,7 +88,7 @@ def host_source(options: FactOptions, credential: Credential) -> HostSource:
             credential,
             script=sources[request.role],
             call=collector_call(request),
-            deadline=HOST_DEADLINE,
+            deadline=options.timeout,
             trust=trust,
             tls=options.tls,
         )

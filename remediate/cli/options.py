@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ class FactOptions(msgspec.Struct, frozen=True, kw_only=True):
     trust: str = ""
     user: str = ""
     tls: bool = False
+    timeout: int = 120
 
 
 _OFFLINE = ("bundle",)
@@ -52,6 +54,15 @@ _FACTS = (
     ),
     click.option("--user", default="", envvar="REMEDIATE_USER", help="NAME@REALM; else the ticket or logon at hand."),
     click.option("--tls", is_flag=True, envvar="REMEDIATE_TLS", help="WinRM over HTTPS (5986)."),
+    click.option(
+        "--timeout",
+        type=click.IntRange(1, 3600),
+        default=120,
+        show_default=True,
+        envvar="REMEDIATE_TIMEOUT",
+        metavar="SECONDS",
+        help="Live: how long one host may take.",
+    ),
 )
 _PLANNING = (
     click.option(
@@ -96,6 +107,7 @@ output_options = _with(_OUTPUT)
 
 def facts_from(context: click.Context) -> FactOptions:
     """Return where facts come from. Raises UsageError for both a bundle and live targets, or neither."""
+    _check_hosts(context)
     offline, live = _strength(context, _OFFLINE), _strength(context, _LIVE)
     given = {name: context.params[name] for name in FactOptions.__struct_fields__}
     if not given["bundle"] and not any(given[name] for name in ("domain", "dc", "ca", "connector")):
@@ -107,6 +119,22 @@ def facts_from(context: click.Context) -> FactOptions:
         raise UsageError("--bundle and live targets are given together", do="Give one of the two.")
     weaker = _LIVE if offline >= live and given["bundle"] else _OFFLINE
     return FactOptions(**{name: value for name, value in given.items() if name not in weaker})
+
+
+# A DNS name ([RFC 1123] 2.1, letters of any language) or an address of IPv6; neither a URL nor a port.
+_HOST = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+
+
+def _check_hosts(context: click.Context) -> None:
+    """Raise UsageError for what cannot be the name of a host."""
+    given = context.params
+    named = [(option, given[option]) for option in ("domain", "dc") if given[option]]
+    named += [(option, host) for option in ("ca", "connector") for host in given[option]]
+    for option, host in named:
+        if not _HOST.fullmatch(host):
+            raise UsageError(
+                f"--{option} {host!r} is not the name of a host", do="Give its full DNS name, without a port."
+            )
 
 
 _FLAG = 3

@@ -42,21 +42,62 @@ def write_lines(lines: Iterable[Line]) -> None:
     click.echo(as_terminal_text(lines) if colour else as_text(lines), nl=False)
 
 
+def one_line(text: object) -> str:
+    """Return the text with what would break the line or steer a terminal written out: names come from elsewhere."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
+
+
 def write_json(document: Any) -> None:
     """Write one JSON document to stdout."""
     click.echo(msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2))
 
 
 def save(path: Path, content: bytes) -> None:
-    """Write a file whole: a reader sees the old one or the new one. Raises DocumentError."""
+    """Write a file whole: a reader sees the old one or the new one. Raises DocumentError.
+
+    What is no file, such as /dev/stdout or a named pipe, is written to and stays what it is; a link is followed.
+    """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(path.resolve(), content)
     except OSError as error:
-        raise DocumentError("cannot be written", where=str(path), why=error.strerror or "") from error
+        raise _unwritable(path, error.strerror or "") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def check_place(path: str | None) -> None:
+    """Raise DocumentError when a file's folder is not there: best asked before reading, which may take long."""
+    if path and not Path(path).parent.is_dir():
+        raise _unwritable(Path(path), f"{Path(path).parent} is not a folder")
+
+
+def _unwritable(path: Path, why: str) -> DocumentError:
+    return DocumentError("cannot be written", where=str(path), why=why, do="Name a place with room that you may write.")
+
+
+# No plan and no settings are larger; what is larger is something else.
+_LARGEST = 64 << 20
+
+
+def contents(path: Path) -> bytes:
+    """Return a file's bytes. Raises DocumentError when it is larger than 64 MB, also for a device without an end."""
+    with path.open("rb") as file:
+        found = file.read(_LARGEST + 1)
+    if len(found) > _LARGEST:
+        raise DocumentError(
+            "it is too large for what it should be", where=str(path), why=f"more than {_LARGEST >> 20} MB",
+            do="Check the path.",
+        )  # fmt: skip
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from remediate.cli.options import (
     fact_options,
@@ -17,7 +18,7 @@ from remediate.cli.options import (
     settings_from,
     window_from,
 )
-from remediate.cli.output import chosen, save, write_plan
+from remediate.cli.output import check_place, chosen, contents, save, write_plan
 from remediate.model.errors import DocumentError, UsageError
 from remediate.model.plan import Plan, PlanEdited, seal, unseal
 
@@ -75,6 +76,7 @@ def plan(
     if not names and not every:
         raise UsageError("no playbook is named", do="Name one, or give --all.")
     plan_options = _options(_meant(names, every=every), options)
+    _check_places(out, keep_facts)
     snapshot = _facts(context)
     if keep_facts:
         from remediate.transports.bundle import write_bundle
@@ -105,11 +107,29 @@ def show(file: str, format: str, as_json: bool) -> int:
 def read_plan(path: Path) -> Plan:
     """Return the plan of a file. Raises DocumentError, also for a plan that was edited: reading refuses nothing."""
     try:
-        return unseal(path.read_bytes(), where=str(path))[0]
+        return unseal(contents(path), where=str(path))[0]
     except OSError as error:
-        raise DocumentError("cannot be read", where=str(path), why=error.strerror or "") from error
+        why = error.strerror or ""
+        raise DocumentError("cannot be read", where=str(path), why=why, do="Check the path.") from error
     except PlanEdited as error:
         raise DocumentError(error.what, where=error.where, why=error.why, do=error.do) from error
+    except DocumentError as error:
+        raise _no_plan(error) from error
+
+
+def _no_plan(error: DocumentError) -> DocumentError:
+    """Say what to do, and why only where that is about the file: other words are Python's."""
+    why = error.why if isinstance(error.__cause__, msgspec.MsgspecError) else ""
+    do = error.do or "Name the file that `remediate plan --out` wrote; if it is that one, copy it again."
+    return DocumentError(error.what, where=error.where, why=why or (error.why if error.do else ""), do=do)
+
+
+def _check_places(out: str | None, keep_facts: str | None) -> None:
+    check_place(out)
+    if keep_facts:
+        from remediate.transports.bundle import check_bundle_place
+
+        check_bundle_place(Path(keep_facts))
 
 
 def _meant(names: tuple[str, ...], *, every: bool) -> tuple[str, ...]:
@@ -148,4 +168,19 @@ def _facts(context: click.Context) -> Snapshot:
 def _planned(snapshot: Snapshot, options: PlanOptions) -> Plan:
     from remediate.engine.planning import make_plan
 
-    return make_plan(snapshot, options)
+    made = make_plan(snapshot, options)
+    return msgspec.structs.replace(made, notes=(*made.notes, *_notes(snapshot)))
+
+
+# [MS-ADTS] 3.1.1.3.4.3: LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID, which a read-only domain controller has.
+_PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
+
+
+def _notes(snapshot: Snapshot) -> tuple[str, ...]:
+    directory = snapshot.directory
+    if directory is None or _PARTIAL_SECRETS not in directory.root_dse.texts("supportedCapabilities"):
+        return ()
+    return (
+        f"{directory.read_from} is a read-only domain controller: what it says may be older than the domain, it may not"
+        " answer everything, and changes of the directory need a writable one (--dc).",
+    )

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from remediate.cli.output import contents
 from remediate.model.errors import UsageError
 
 # Names of options as remediate.toml spells them, and the parameters they fill.
@@ -20,6 +21,7 @@ KEYS = {
     "trust": "trust",
     "user": "user",
     "tls": "tls",
+    "timeout": "timeout",
     "playbooks": "playbooks",
     "set": "set",
     "override": "override",
@@ -41,9 +43,9 @@ def defaults(file: str) -> dict[str, Any]:
 
 def _read(file: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        return tomllib.loads(contents(Path(file)).decode())
     except OSError as error:
-        raise UsageError("cannot be read", where=file, why=error.strerror or "") from error
+        raise UsageError("cannot be read", where=file, why=error.strerror or "", do="Check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("is not TOML", where=file, why=str(error)) from error
 

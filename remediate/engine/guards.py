@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from remediate.actions.intents import CaValue, Grant, Intent, Publish, SetCaRegistryValue, SetNameFlag
 from remediate.engine.detection import Detected
-from remediate.engine.openings import Pair, Projection, is_hole, obtains, pairs_touched
-from remediate.facts.estate import Estate
+from remediate.engine.openings import Openings
 from remediate.facts.hosts import CertificationAuthority, short_name
 from remediate.model.finding import Refusal
 from remediate.model.plan import Obtains
@@ -77,41 +76,32 @@ def _restart_refusals(ca: CertificationAuthority, finding: str) -> Iterator[Refu
         )
 
 
-def openings_guard(items: Sequence[Detected], estate: Estate, overrides: Iterable[str]) -> tuple[Refusal, ...]:
-    """Refuse, one by one, the fixes without which the plan opens no hole; the most specific kind of change first."""
+def openings_guard(items: Sequence[Detected], openings: Openings, overrides: Iterable[str]) -> tuple[Refusal, ...]:
+    """Refuse, one by one, the fixes without which the plan opens no hole; the most specific kind of change first.
+
+    Raises UnknownFact when a fact that decides who obtains what was not read.
+    """
     kept, refused = list(items), []
     overridden = ANY_NAME in frozenset(overrides)
-    while holes := new_holes(_intents(kept), estate):
-        culprit = _culprit(kept, holes, estate)
+    while holes := openings.new_holes(_intents(kept)):
+        culprit = _culprit(kept, holes, openings)
         refused.append(_refusal(culprit, holes, overridden=overridden))
         kept.remove(culprit)
     return tuple(refused)
-
-
-def new_holes(intents: Sequence[Intent], estate: Estate) -> frozenset[Obtains]:
-    """Return the holes that are open after these intents and are not now."""
-    before, after = change(intents, estate)
-    return frozenset(item for item in after - before if is_hole(item))
-
-
-def change(intents: Sequence[Intent], estate: Estate) -> tuple[frozenset[Obtains], frozenset[Obtains]]:
-    """Return who obtains what before and after, where the intents touch it."""
-    pairs: tuple[Pair, ...] = pairs_touched(intents, estate)
-    return obtains(Projection(), pairs, estate), obtains(Projection(intents), pairs, estate)
 
 
 def _intents(items: Iterable[Detected]) -> list[Intent]:
     return [intent for item in items for intent in item.intents]
 
 
-def _culprit(kept: list[Detected], holes: frozenset[Obtains], estate: Estate) -> Detected:
+def _culprit(kept: list[Detected], holes: frozenset[Obtains], openings: Openings) -> Detected:
     concerned = [item for item in kept if any(_concerns(intent, hole) for intent in item.intents for hole in holes)]
-    closing = [item for item in concerned if len(_holes_without(item, kept, estate) & holes) < len(holes)]
+    closing = [item for item in concerned if len(_holes_without(item, kept, openings) & holes) < len(holes)]
     return min(closing or concerned, key=lambda item: (_rank(item), item.finding.id))
 
 
-def _holes_without(item: Detected, kept: list[Detected], estate: Estate) -> frozenset[Obtains]:
-    return new_holes(_intents(other for other in kept if other is not item), estate)
+def _holes_without(item: Detected, kept: list[Detected], openings: Openings) -> frozenset[Obtains]:
+    return openings.new_holes(_intents(other for other in kept if other is not item))
 
 
 def _concerns(intent: Intent, hole: Obtains) -> bool:

@@ -7,7 +7,8 @@ rewrite). Only what a plan would newly open is held against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from remediate.actions.binding import aces_of
 from remediate.actions.intents import CaValue, Grant, Intent, Publish, SetCaRegistryValue, SetNameFlag
@@ -22,6 +23,16 @@ from remediate.model.plan import Obtains
 
 OWN, ANY, REWRITE = "own", "any", "any (may rewrite the template)"
 Pair = tuple[Template, CertificationAuthority]
+Intents = tuple[Intent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody obtains only afterwards, what nobody obtains any more, and which of the gained are holes."""
+
+    gained: frozenset[Obtains]
+    lost: frozenset[Obtains]
+    holes: frozenset[Obtains]
 
 
 class Projection:
@@ -63,11 +74,8 @@ class Projection:
 
 def pairs_touched(intents: Iterable[Intent], estate: Estate) -> tuple[Pair, ...]:
     """Return every template and CA whose openings the intents may change."""
-    found: dict[tuple[str, str], Pair] = {}
-    for intent in intents:
-        for template, ca in _touched(intent, estate):
-            found[template.name, ca.name] = (template, ca)
-    return tuple(found[key] for key in sorted(found))
+    found = dict.fromkeys(pair for intent in intents for pair in _touched(intent, estate))
+    return tuple(sorted(found, key=lambda pair: (pair[0].name, pair[1].name, pair[1].host)))
 
 
 def _touched(intent: Intent, estate: Estate) -> Iterator[Pair]:
@@ -82,32 +90,99 @@ def _touched(intent: Intent, estate: Estate) -> Iterator[Pair]:
         yield from ((known[n.lower()], intent.ca) for n in intent.ca.enrollment_service.published if n.lower() in known)
 
 
-def obtains(projection: Projection, pairs: Iterable[Pair], estate: Estate) -> frozenset[Obtains]:
-    """Return who obtains what from these pairs. Raises UnknownFact when a fact that decides it was not read."""
-    return frozenset(item for template, ca in pairs for item in _from(projection, template, ca, estate))
+class Openings:
+    """Who obtains what in one estate, now and after intents.
 
+    What a pair of template and CA gives depends on few intents, so it is worked out once for each set of those. Every
+    method raises UnknownFact when a fact that decides was not read.
+    """
 
-def _from(projection: Projection, template: Template, ca: CertificationAuthority, estate: Estate) -> Iterator[Obtains]:
-    disposition = projection.disposition(ca)
-    if not projection.publishes(template, ca) or disposition.denies_requests or template.signatures_required:
-        return
-    held = disposition.holds_requests or EnrollmentFlag.PEND_ALL_REQUESTS in template.enrollment_flag
-    by_request = CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT in projection.name_flag(template)
-    name = ANY if by_request or EditFlag.ATTRIBUTESUBJECTALTNAME2 in ca.edit_flags else OWN
-    enrollers, rewriters = projection.holders(template)
-    for sid, obtained in [
-        *((sid, name) for sid in enrollers),
-        *((sid, REWRITE) for sid in rewriters if estate.directory.is_broad(sid)),
-    ]:
-        yield Obtains(
-            principal=estate.directory.name_of(sid),
-            template=template.name,
-            ca=ca.name,
-            name=obtained,
-            held=held,
-            authentication=template.authenticates,
-            broad=estate.directory.is_broad(sid),
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+        self._principals: dict[Sid, tuple[str, bool]] = {}
+        self._now: dict[Pair, frozenset[Obtains]] = {}
+        self._changes: dict[tuple[Pair, Intents], Change] = {}
+
+    def change(self, intents: Iterable[Intent]) -> Change:
+        """Return what the intents change, wherever they touch anything."""
+        changes = self._by_pair(tuple(intents))
+        return Change(
+            gained=frozenset().union(*(change.gained for change in changes.values())),
+            lost=frozenset().union(*(change.lost for change in changes.values())),
+            holes=frozenset().union(*(change.holes for change in changes.values())),
         )
+
+    def new_holes(self, intents: Iterable[Intent]) -> frozenset[Obtains]:
+        """Return the holes that are open after these intents and are not now."""
+        return frozenset().union(*(change.holes for change in self._by_pair(tuple(intents)).values()))
+
+    def _by_pair(self, intents: Intents) -> dict[Pair, Change]:
+        concerning = _by_concern(intents)
+        pairs = pairs_touched(intents, self._estate)
+        for pair in pairs:  # first, so that a fact that is missing now is named before one that only then matters
+            self._obtained_now(pair)
+        return {pair: self._change_of(pair, _concerning(pair, concerning)) for pair in pairs}
+
+    def _obtained_now(self, pair: Pair) -> frozenset[Obtains]:
+        if pair not in self._now:
+            self._now[pair] = frozenset(self._obtained(pair, Projection()))
+        return self._now[pair]
+
+    def _change_of(self, pair: Pair, intents: Intents) -> Change:
+        if (pair, intents) not in self._changes:
+            before, after = self._obtained_now(pair), frozenset(self._obtained(pair, Projection(intents)))
+            gained = after - before
+            self._changes[pair, intents] = Change(gained, before - after, frozenset(filter(is_hole, gained)))
+        return self._changes[pair, intents]
+
+    def _obtained(self, pair: Pair, projection: Projection) -> Iterator[Obtains]:
+        template, ca = pair
+        disposition = projection.disposition(ca)
+        if not projection.publishes(template, ca) or disposition.denies_requests or template.signatures_required:
+            return
+        held = disposition.holds_requests or EnrollmentFlag.PEND_ALL_REQUESTS in template.enrollment_flag
+        name = ANY if _takes_any_name(projection.name_flag(template), ca) else OWN
+        enrollers, rewriters = projection.holders(template)
+        template_name, ca_name, authentication = template.name, ca.name, template.authenticates
+        broad_rewriters = (sid for sid in rewriters if self._estate.directory.is_broad(sid))
+        for sid, obtained in (*((sid, name) for sid in enrollers), *((sid, REWRITE) for sid in broad_rewriters)):
+            principal, broad = self._principal(sid)
+            yield Obtains(principal, template_name, ca_name, obtained, held, authentication, broad)
+
+    def _principal(self, sid: Sid) -> tuple[str, bool]:
+        """The name of a SID and whether everybody is in it."""
+        if sid not in self._principals:
+            self._principals[sid] = (self._estate.directory.name_of(sid), self._estate.directory.is_broad(sid))
+        return self._principals[sid]
+
+
+def _takes_any_name(flag: CertificateNameFlag, ca: CertificationAuthority) -> bool:
+    by_request = CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT in flag
+    return by_request or EditFlag.ATTRIBUTESUBJECTALTNAME2 in ca.edit_flags
+
+
+def _by_concern(intents: Intents) -> dict[object, Intents]:
+    """The intents by what they concern: a template, a template on a CA, or a whole CA."""
+    found: dict[object, Intents] = {}
+    for intent in intents:
+        concern = _concern(intent)
+        found[concern] = (*found.get(concern, ()), intent)
+    return found
+
+
+def _concern(intent: Intent) -> object:
+    if isinstance(intent, SetNameFlag | Grant):
+        return intent.template
+    if isinstance(intent, Publish):
+        return intent.template, intent.ca
+    if isinstance(intent, SetCaRegistryValue) and intent.value is CaValue.REQUEST_DISPOSITION:
+        return intent.ca
+    return None
+
+
+def _concerning(pair: Pair, by_concern: Mapping[object, Intents]) -> Intents:
+    template, ca = pair
+    return by_concern.get(template, ()) + by_concern.get(pair, ()) + by_concern.get(ca, ())
 
 
 def is_hole(item: Obtains) -> bool:

@@ -14,7 +14,8 @@ from remediate import __version__
 from remediate.actions.binding import bind
 from remediate.actions.intents import Intent
 from remediate.engine.detection import Detected, detect
-from remediate.engine.guards import OVERRIDABLE, PLAYBOOK, change, openings_guard, refusals
+from remediate.engine.guards import OVERRIDABLE, PLAYBOOK, openings_guard, refusals
+from remediate.engine.openings import Openings
 from remediate.engine.playbook import Playbook
 from remediate.engine.registry import find
 from remediate.engine.scope import heading, informing_unknowns, not_asked, targets, unread_targets
@@ -51,10 +52,11 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
     _check(options, playbooks)
     estate = Estate(snapshot, options.templates, options.settings)
     detection = detect(playbooks, estate)
-    judged = _judge(detection.detected, estate, options)
+    openings = Openings(estate)
+    judged = _judge(detection.detected, openings, options)
     needed = (*detection.unknown, *judged.unknown, *unread_targets(snapshot))
     intents = [intent for item in judged.kept for intent in item.intents]
-    gained, lost = _delta(intents, estate)
+    change = openings.change(intents)
     created = estate.read_at
     return Plan(
         format_version=PLAN_FORMAT,
@@ -72,10 +74,11 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
         actions=bind(_wanted(judged.kept), estate),
         refused=tuple(judged.refused),
         not_planned=tuple(judged.not_planned),
-        unknown=(*needed, *informing_unknowns(snapshot)),
+        unknown=(*needed, *detection.informing, *informing_unknowns(snapshot)),
         not_asked=tuple(not_asked(estate)),
-        gained=gained,
-        lost=lost,
+        gained=_in_order(change.gained),
+        lost=_in_order(change.lost),
+        notes=detection.notes,
     )
 
 
@@ -91,12 +94,12 @@ def _check(options: PlanOptions, playbooks: Sequence[Playbook]) -> None:
             )
 
 
-def _judge(detected: Iterable[Detected], estate: Estate, options: PlanOptions) -> _Judged:
+def _judge(detected: Iterable[Detected], openings: Openings, options: PlanOptions) -> _Judged:
     judged = _Judged([], [], [], [])
     for item in detected:
         _judge_alone(item, judged, options)
     try:
-        for refusal in openings_guard(judged.kept, estate, options.overrides):
+        for refusal in openings_guard(judged.kept, openings, options.overrides):
             judged.refused.append(refusal)
             if not refusal.overridden:
                 judged.kept = [item for item in judged.kept if item.finding.id != refusal.finding]
@@ -144,9 +147,8 @@ def _wanted(kept: Iterable[Detected]) -> dict[Intent, tuple[str, ...]]:
     return wanted
 
 
-def _delta(intents: Sequence[Intent], estate: Estate) -> tuple[tuple[Obtains, ...], tuple[Obtains, ...]]:
-    before, after = change(intents, estate)
-    return tuple(sorted(after - before)), tuple(sorted(before - after))
+def _in_order(obtained: Iterable[Obtains]) -> tuple[Obtains, ...]:
+    return tuple(sorted(obtained, key=msgspec.structs.astuple))
 
 
 def _chosen(options: PlanOptions, playbooks: Iterable[Playbook]) -> dict[str, object]:

@@ -7,10 +7,10 @@ torn, too large, of another version, or contradicts itself is refused by name wi
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -82,12 +82,32 @@ def write_bundle(snapshot: Snapshot, path: Path) -> None:
     """
     contents = _contents(snapshot)
     try:
+        check_bundle_place(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        (_write_zip if path.suffix.lower() == ".zip" else _write_folder)(contents, path)
+        (_write_zip if _is_zip(path) else _write_folder)(contents, path)
     except OSError as error:
         raise DocumentError(
-            "the bundle could not be written", where=str(path), why=error.strerror or type(error).__name__
-        ) from None
+            "the bundle could not be written", where=str(path), why=error.strerror or type(error).__name__,
+            do="Name a place with room that you may write.",
+        ) from None  # fmt: skip
+
+
+def check_bundle_place(path: Path) -> None:
+    """Raise DocumentError when something stands there already that is not a bundle: best asked before reading."""
+    if _is_zip(path):
+        if path.exists() and not path.is_file():
+            raise DocumentError("a folder or device stands there", where=str(path), do="Give another name.")
+    elif path.exists() and not (path.is_dir() and (not any(path.iterdir()) or (path / "bundle.json").is_file())):
+        raise DocumentError("something else stands there", where=str(path), do="Give the name of a new folder.")
+    above = next(one for one in (*path.parents, Path("/")) if one.exists())
+    if not above.is_dir():
+        raise DocumentError(
+            "the bundle could not be written", where=str(path), why=f"{above} is not a folder", do="Give another name."
+        )
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
 
 
 def read_intune(folder: Path) -> tuple[IntuneObject, ...]:
@@ -250,8 +270,6 @@ def _encode(document: Any) -> bytes:
 
 
 def _write_zip(contents: dict[str, bytes], path: Path) -> None:
-    if path.is_dir():
-        raise DocumentError("a folder stands there", where=str(path), do="Give another name.")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
         unfinished = Path(out.name)
         try:
@@ -261,6 +279,8 @@ def _write_zip(contents: dict[str, bytes], path: Path) -> None:
             out.close()
             unfinished.replace(path)
         finally:
+            with suppress(OSError):
+                out.close()  # Windows deletes no open file
             unfinished.unlink(missing_ok=True)
 
 
@@ -271,19 +291,17 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _write_folder(contents: dict[str, bytes], path: Path) -> None:
-    if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or (path / "bundle.json").is_file())):
-        raise DocumentError("something else stands there", where=str(path), do="Give the name of a new folder.")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         unfinished, former = Path(scratch) / "new", Path(scratch) / "former"
         unfinished.mkdir(mode=0o700)
         for name, data in contents.items():
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
             (unfinished / name).write_bytes(data)
-        if path.exists():
-            path.rename(former)
         try:
+            if path.exists():
+                path.rename(former)
             unfinished.rename(path)
-        except OSError:
-            if former.exists():
-                shutil.move(former, path)
+        except BaseException:  # Ctrl-C as well
+            if former.exists() and not path.exists():
+                former.rename(path)
             raise

@@ -14,6 +14,8 @@ LARGEST: Final = 256 << 20
 """Bytes of one file, uncompressed."""
 LARGEST_TOGETHER: Final = 1 << 30
 """Bytes of all files of one path, uncompressed."""
+MOST: Final = 10_000
+"""Files of one path, whatever they are: an estate has a few, and profiles a few hundred."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -26,10 +28,18 @@ class File(NamedTuple):
 
 
 class _Budget:
-    """How many bytes may still be read from one path."""
+    """How many bytes may still be read from one path, and how many files looked at."""
 
-    def __init__(self) -> None:
-        self.left = LARGEST_TOGETHER
+    def __init__(self, root: Path) -> None:
+        self.root, self.left, self.files = root, LARGEST_TOGETHER, MOST
+
+    def count(self, number: int = 1) -> None:
+        self.files -= number
+        if self.files < 0:
+            raise DocumentError(
+                "there are too many files in it to be a bundle", where=str(self.root), why=f"at most {MOST}",
+                do="Name the folder of the bundle itself.",
+            )  # fmt: skip
 
     def spend(self, size: int, place: str) -> None:
         self.left -= size
@@ -37,13 +47,14 @@ class _Budget:
             raise DocumentError(
                 "it is too large to be part of a bundle", where=place,
                 why=f"at most {LARGEST >> 20} MB each and {LARGEST_TOGETHER >> 20} MB together",
+                do="Check the path, or collect again.",
             )  # fmt: skip
 
 
 def files_of(path: Path) -> list[File]:
     """The JSON files of a folder or .zip, .zip files within a folder opened too, by name. Raises DocumentError."""
     try:
-        return list(_files(path, _Budget()))
+        return list(_files(path, _Budget(path)))
     except OSError as error:
         raise DocumentError(
             "it could not be read", where=str(path), why=error.strerror or type(error).__name__, do="Check the path."
@@ -58,12 +69,19 @@ def _files(path: Path, budget: _Budget) -> Iterator[File]:
             yield _file(path, path.parent, budget)
         return
     if not path.is_dir():
-        raise DocumentError("it does not exist", where=str(path), do="Check the path.")
-    for one in sorted(path.rglob("*")):
+        what = "it is neither a file nor a folder" if path.exists() else "it does not exist"
+        raise DocumentError(what, where=str(path), do="Check the path.")
+    for one in sorted(_all_below(path, budget)):
         if one.is_file() and one.suffix.lower() == ".zip":
             yield from _members(one, budget)
         elif one.is_file() and one.suffix.lower() == ".json":
             yield _file(one, path, budget)
+
+
+def _all_below(path: Path, budget: _Budget) -> Iterator[Path]:
+    for one in path.rglob("*"):
+        budget.count()
+        yield one
 
 
 def _file(path: Path, root: Path, budget: _Budget) -> File:
@@ -76,6 +94,7 @@ def _file(path: Path, root: Path, budget: _Budget) -> File:
 def _members(path: Path, budget: _Budget) -> Iterator[File]:
     try:
         with zipfile.ZipFile(path) as archive:
+            budget.count(len(archive.infolist()))
             wanted = [one for one in archive.infolist() if not one.is_dir()]
             for member in wanted:
                 _check(member, path)

@@ -54,7 +54,9 @@ QUOTA: Final = Meaning(
     "the host allows this account no further session", "Close its other sessions or wait a few minutes, then run again."
 )
 GONE: Final = Meaning("the session was ended by the host", "Check that WinRM was not restarted there, then run again.")
-SLOW: Final = Meaning("the host did not finish in time", "Look at its load, or allow more time, then run again.")
+SLOW: Final = Meaning(
+    "the host did not finish in time", "Look at its load, or allow more time (--timeout), then run again."
+)
 
 # wsmerror.h and winerror.h, as WSManFault/@Code gives them.
 WSMAN: Final[dict[int, Meaning]] = {
@@ -129,6 +131,14 @@ SSPI: Final[dict[int, Meaning]] = {
     0xC0000224: PASSWORD_EXPIRED,
     0xC0000234: LOCKED,  # STATUS_ACCOUNT_LOCKED_OUT
 }
+_OF_THE_ACCOUNT: Final = (WRONG_PASSWORD, LOCKED, DISABLED, PASSWORD_EXPIRED, NO_TICKET, EXPIRED_TICKET)
+LOGON_REFUSED: Final = frozenset({
+    "KRB5 -1765328378", "KRB5 -1765328366", "LDAP 49",
+    *(f"KRB5 {number}" for number, meaning in KERBEROS.items() if meaning in _OF_THE_ACCOUNT),
+    *(f"LDAP 49/{number:x}" for number, meaning in LDAP_DATA.items() if meaning in _OF_THE_ACCOUNT),
+    *(f"0x{number:08x}" for number, meaning in SSPI.items() if meaning in _OF_THE_ACCOUNT),
+})  # fmt: skip
+"""The codes by which a domain controller refuses an account: every host would refuse it too, and count the attempt."""
 SPNEGO: Final[dict[int, Meaning]] = {
     2: NO_SUCH_SERVICE,
     4: BAD_BINDINGS,

@@ -30,7 +30,7 @@ _NO_CERTIFICATES: Final = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LI
 _CHANNEL_BINDING: Final = 0x80090346
 
 REFUSED: Final = Meaning("nothing listens on that port", "Check that the service runs and the firewall lets it by.")
-SILENT: Final = Meaning("it does not answer", "Check the firewall and the host's load, or allow more time.")
+SILENT: Final = Meaning("it does not answer", "Check the firewall and the host's load, or allow more time (--timeout).")
 LOST: Final = Meaning("the connection was lost", "Nothing was changed by reading; run again.")
 NO_ROUTE: Final = Meaning("there is no route to it", "Check the network between here and there.")
 NO_NAME: Final = Meaning("its name is not known", "Check the spelling, and that DNS here knows the name.")
@@ -114,6 +114,9 @@ def _socket(chain: Chain) -> Found:
     for one in chain:
         if _is(one, "requests", "ProxyError"):
             return PROXY, "", ""
+        # What the codec idna, urllib3 and requests say of a name that cannot be one.
+        if type(one) is UnicodeError or _is(one, "urllib3", "LocationParseError") or _is(one, "requests", "InvalidURL"):
+            return NO_NAME, "no DNS name looks like this", ""
         if isinstance(one, socket.gaierror):
             return NO_NAME, f"DNS, code {one.errno}", ""
         if isinstance(one, ConnectionRefusedError):

@@ -20,7 +20,7 @@ from remediate.facts.documents import FORMAT_VERSION, Account, DirectoryDocument
 from remediate.model.errors import TransportError
 from remediate.model.fact import Fact, Unreadable
 from remediate.transports.credentials import Credential
-from remediate.transports.ldap_connection import BASE, LEVEL, LdapConnection, connect, escaped, octets, texts
+from remediate.transports.ldap_connection import BASE, LEVEL, LdapConnection, connect, escaped
 
 COLLECTOR: Final = "remediate LDAP"
 ANYTHING: Final = "(objectClass=*)"
@@ -87,8 +87,9 @@ class DirectoryReader:
     def __enter__(self) -> DirectoryReader:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):  # on Ctrl-C a search may be under way: a goodbye would wait
+            self.close()
 
     def close(self) -> None:
         """End every connection."""
@@ -141,7 +142,7 @@ class DirectoryReader:
 
     def _naming(self, attribute: str) -> str:
         here = self._open()
-        found = texts(here.root_dse, attribute)
+        found = here.root_dse.texts(attribute)
         if not found:
             raise TransportError(
                 f"it has no {attribute}", where=here.host, do="Name a domain controller of Active Directory with --dc."
@@ -164,7 +165,7 @@ class DirectoryReader:
         if principals.unreadable:
             return Fact(unreadable=principals.unreadable)
         everybody = {sid.binary for sid in (*_EVERYBODY, *_broad_sids(begun))}
-        found = [one.dn for one in principals.if_known() or [] if everybody.intersection(octets(one, "objectSid"))]
+        found = [one.dn for one in principals.if_known() or [] if everybody.intersection(one.octets("objectSid"))]
         if not found:
             return Fact(unreadable=Unreadable("Domain Users was not found in this domain"))
         query = "".join(f"(member:{_IN_CHAIN}:={escaped(dn)})" for dn in found)
@@ -205,15 +206,15 @@ class DirectoryReader:
     def _domains(self) -> list[Entry]:
         begun = self._begun
         references = (begun.partitions.if_known() if begun else None) or []
-        return [one for one in references if int(next(iter(texts(one, "systemFlags")), "0")) & _NTDS_DOMAIN]
+        return [one for one in references if int(next(iter(one.texts("systemFlags")), "0")) & _NTDS_DOMAIN]
 
     def _domain_of(self, name: str) -> Entry | None:
         """The crossRef of the domain that a name itself says it is of."""
         netbios, _, _ = name.rpartition("\\")
         suffix = name.rpartition("@")[2] if "@" in name and not netbios else ""
         attribute, wanted = ("nETBIOSName", netbios) if netbios else ("dnsRoot", suffix)
-        matches = (one for one in self._domains() if wanted.lower() in map(str.lower, texts(one, attribute)))
-        dns = (one for one in self._domains() if netbios and netbios.lower() in map(str.lower, texts(one, "dnsRoot")))
+        matches = (one for one in self._domains() if wanted.lower() in map(str.lower, one.texts(attribute)))
+        dns = (one for one in self._domains() if netbios and netbios.lower() in map(str.lower, one.texts("dnsRoot")))
         return next(matches, None) or next(dns, None)
 
     def _home_of(self, name: str) -> tuple[LdapConnection, str]:
@@ -222,12 +223,12 @@ class DirectoryReader:
         domain = self._domain_of(name)
         if domain is None and "\\" in name:
             raise TransportError(f"{name} is not of a domain of this forest", do="Look at that account by hand.")
-        if domain is None or base.lower() in map(str.lower, texts(domain, "nCName")):
+        if domain is None or base.lower() in map(str.lower, domain.texts("nCName")):
             return here, base
-        root = next(iter(texts(domain, "dnsRoot")), "")
+        root = next(iter(domain.texts("dnsRoot")), "")
         if root not in self._elsewhere:
             self._elsewhere[root] = self._connect(root)
-        return self._elsewhere[root], texts(domain, "nCName")[0]
+        return self._elsewhere[root], domain.texts("nCName")[0]
 
 
 def _computer_filter(name: str) -> str:
@@ -245,31 +246,31 @@ def _account_filter(name: str) -> str:
 
 
 def _token_groups(found: Iterable[Entry]) -> list[bytes]:
-    return sorted({sid for entry in found for sid in octets(entry, "tokenGroups")})
+    return sorted({sid for entry in found for sid in entry.octets("tokenGroups")})
 
 
 def _broad_sids(begun: DirectoryDocument) -> list[Sid]:
     domain = begun.domain.if_known()
-    heads = octets(domain, "objectSid") if domain else []
+    heads = domain.octets("objectSid") if domain else []
     return [Sid.from_bytes(head).with_rid(rid) for head in heads for rid in _BROAD_RIDS]
 
 
 def _sids_to_name(services: Sequence[Entry]) -> set[Sid]:
     """Every SID in the descriptors of enrollment services and of the templates that one of them publishes."""
-    issuers = [one for one in services if "pKIEnrollmentService" in texts(one, "objectClass")]
-    published = {name.lower() for one in issuers for name in texts(one, "certificateTemplates")}
+    issuers = [one for one in services if "pKIEnrollmentService" in one.texts("objectClass")]
+    published = {name.lower() for one in issuers for name in one.texts("certificateTemplates")}
     templates = [
         one
         for one in services
-        if "pKICertificateTemplate" in texts(one, "objectClass")
-        and published.intersection(map(str.lower, texts(one, "cn")))
+        if "pKICertificateTemplate" in one.texts("objectClass")
+        and published.intersection(map(str.lower, one.texts("cn")))
     ]
     return {sid for one in (*issuers, *templates) for sid in _sids_of(one)}
 
 
 def _sids_of(entry: Entry) -> set[Sid]:
     found: set[Sid] = set()
-    for data in octets(entry, "nTSecurityDescriptor"):
+    for data in entry.octets("nTSecurityDescriptor"):
         with suppress(MalformedDescriptor, MalformedSid):  # said where the descriptor itself is used
             descriptor = SecurityDescriptor.parse(data)
             found |= {ace.sid for ace in descriptor.dacl_aces if ace.sid}

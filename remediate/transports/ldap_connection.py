@@ -80,27 +80,13 @@ def connect(host: str, credential: Credential, *, trust: Path | None = None, tim
         try:
             root = _search(connection, "", "(objectClass=*)", attributes=["*", "+"], scope=BASE)[0]
             root = _without_lists(root)
-            name = next(iter(texts(root, "dnsHostName")), host)
+            name = next(iter(root.texts("dnsHostName")), host)
             _bind(connection, credential, host=name, bindings=_end_point(tls))
         except BaseException:
             with suppress(OSError):
                 tls.close()
             raise
         return LdapConnection(name, connection, root, _who_am_i(connection, credential))
-
-
-def texts(entry: Entry, attribute: str) -> list[str]:
-    """The values of a text attribute, whatever case the server writes its name in; none where it was not answered."""
-    wanted = attribute.lower()
-    found = (values for name, values in entry.attributes.items() if name.lower() == wanted)
-    return [value for value in next(found, []) if isinstance(value, str)]
-
-
-def octets(entry: Entry, attribute: str) -> list[bytes]:
-    """The values of a binary attribute; none where it was not answered."""
-    wanted = attribute.lower()
-    found = (values for name, values in entry.attributes.items() if name.lower() == wanted)
-    return [value.base64 for value in next(found, []) if isinstance(value, Octets)]
 
 
 def _open_tls(host: str, *, trust: Path | None, timeout: float) -> ssl.SSLSocket:
@@ -127,9 +113,16 @@ def _over(tls: ssl.SSLSocket, host: str) -> Any:
 
 
 def _without_lists(root: Entry) -> Entry:
-    """The root DSE without its lists of supported controls and the like, and without what changes by the second."""
+    """The root DSE without its lists of supported controls and the like, and without what changes by the second.
+
+    supportedCapabilities stays: it tells a read-only domain controller.
+    """
     left_out = ("supported", "currenttime", "highestcommittedusn", "validfsmos", "ldapservicename")
-    kept = {name: values for name, values in root.attributes.items() if not name.lower().startswith(left_out)}
+    kept = {
+        name: values
+        for name, values in root.attributes.items()
+        if not name.lower().startswith(left_out) or name.lower() == "supportedcapabilities"
+    }
     return Entry(root.dn, kept)
 
 

@@ -30,6 +30,9 @@ MARK = "REMEDIATE_LAB"
 OUTER_PROCESS = "REMEDIATE_LAB_PROCESS"
 """The environment variable with the process, as seen from outside, whose namespaces a second shell can join."""
 
+NAMES_FROM_FILES = "hosts: files\n"
+"""An /etc/nsswitch.conf without DNS."""
+
 
 def fqdn(machine: str) -> str:
     """`ca01` -> `ca01.contoso.test`."""

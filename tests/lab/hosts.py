@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import contoso
-from tests.lab.addresses import MACHINES, fqdn
+from tests.lab.addresses import MACHINES, NAMES_FROM_FILES, fqdn, hosts_file
 from tests.lab.authority import ServerCertificate
 from tests.lab.domain import LabError
 from tests.lab.registry_file import Keys, RegistryFile, replace
@@ -58,6 +58,8 @@ class LabHost:
             each.mkdir(parents=True, exist_ok=True)
         host.registry.create(registry)
         host.state_file.write_text(json.dumps(state, indent=1))
+        host.hosts_file.write_text(hosts_file())
+        host.name_sources.write_text(NAMES_FROM_FILES)
         modules = ["LabRegistry", *([str(MODULE)] if MODULE.exists() else [])]
         quoted = ", ".join(f"'{module}'" for module in modules)
         host.fail()
@@ -100,6 +102,16 @@ class LabHost:
         return self.folder / "state.json"
 
     @property
+    def hosts_file(self) -> Path:
+        """Its own /etc/hosts, from which alone its engines know names."""
+        return self.folder / "etc-hosts"
+
+    @property
+    def name_sources(self) -> Path:
+        """Its own /etc/nsswitch.conf: a name that is not in the file does not exist."""
+        return self.folder / "nsswitch.conf"
+
+    @property
     def configuration(self) -> Path:
         """The session configuration its engines start with."""
         return self.folder / "session.pssc"
@@ -122,6 +134,7 @@ class LabHost:
             "LAB_REGISTRY": str(self.registry.path), "LAB_REGISTRY_LOG": str(self.registry.log),
             "LAB_STATE": str(self.state_file), "ProgramFiles": str(self.program_files),
             "ProgramData": str(self.program_data), "SystemRoot": str(self.system_root),
+            "LAB_HOSTS": str(self.hosts_file), "LAB_NAME_SOURCES": str(self.name_sources),
             "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
         }  # fmt: skip
 
@@ -138,16 +151,36 @@ class LabHost:
             fcntl.flock(lock, fcntl.LOCK_EX)
             replace(self.state_file, json.dumps(self.state() | members, indent=1))
 
+    def resolve(self, name: str, address: str | None) -> None:
+        """What it takes a machine's address for: another one, or None, so that there is no such name."""
+        kept = [line for line in hosts_file().splitlines() if name not in line.split()]
+        known = [*kept, f"{address} {name}"] if address else kept
+        self.hosts_file.write_text("\n".join([*known, ""]))  # in place: engines see this very file
+
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Within it registry, state and failures may be changed; afterwards they are as before."""
-        before = self.state()
+        """Within it registry, state, names, failures and files may be changed; afterwards they are as before."""
+        before, files = self.state(), self._files()
         with self.registry.restored():
             try:
                 yield
             finally:
                 replace(self.state_file, json.dumps(before, indent=1))
+                self.hosts_file.write_text(hosts_file())
+                self._restore(files)
                 self.fail()
+
+    def _files(self) -> dict[Path, bytes]:
+        """What lies in the program folder."""
+        return {path: path.read_bytes() for path in self.program_files.rglob("*") if path.is_file()}
+
+    def _restore(self, files: dict[Path, bytes]) -> None:
+        now = self._files()
+        for added in now.keys() - files.keys():
+            added.unlink()
+        for path, content in files.items():
+            if now.get(path) != content:
+                path.write_bytes(content)
 
     def fail(self, *failures: Failure) -> None:
         """What the endpoint does wrong from now on; without arguments nothing."""

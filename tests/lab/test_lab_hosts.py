@@ -163,3 +163,38 @@ def test_identify_needs_no_logon(fresh_lab: Lab) -> None:
 def test_unencrypted_messages_are_refused(fresh_lab: Lab) -> None:
     with pytest.raises(WinRMTransportError):
         run(fresh_lab.ca, "1", ssl=False, auth="ntlm", encryption="never")
+
+
+RESOLVE = "try { [string] [System.Net.Dns]::GetHostAddresses('ca01.contoso.test')[0] }"
+RESOLVE += " catch { [string] $_.Exception.GetBaseException().SocketErrorCode }"
+
+
+def test_a_host_knows_names_by_itself(fresh_lab: Lab) -> None:
+    connector = fresh_lab.connector
+    with connector.restored():
+        connector.resolve("ca01.contoso.test", None)
+        assert run(connector, RESOLVE) == ["HostNotFound"]
+        connector.resolve("ca01.contoso.test", "127.0.0.99")
+        assert run(connector, RESOLVE) == ["127.0.0.99"]
+        assert run(fresh_lab.ca, RESOLVE) == [fresh_lab.ca.address]
+    assert run(connector, RESOLVE) == [fresh_lab.ca.address]
+
+
+def test_files_are_put_back(fresh_lab: Lab) -> None:
+    [done] = (fresh_lab.connector.program_files / "Microsoft Intune" / "PfxRequest").glob("*/*")
+    before = done.read_text()
+    with fresh_lab.connector.restored():
+        done.unlink()
+        done.with_name("other.pfr").write_text("x")
+    assert [(file, file.read_text()) for file in done.parent.iterdir()] == [(done, before)]
+
+
+def test_the_queue_of_a_stopped_ca_cannot_be_read(fresh_lab: Lab) -> None:
+    columns = "RequestID,RequesterName,CommonName,CertificateTemplate,SubmittedWhen"
+    view = f"(certutil -view -restrict Disposition=9 -out '{columns}' csv) -join ' '"
+    [shown] = run(fresh_lab.ca, view)
+    assert "completed successfully" in shown
+    stopped = {"CertSvc": fresh_lab.ca.state()["services"]["CertSvc"] | {"State": "Stopped"}}
+    fresh_lab.ca.change_state(services=stopped)
+    [shown] = run(fresh_lab.ca, view)
+    assert "FAILED: 0x800706ba" in shown

@@ -15,7 +15,6 @@ from remediate.model.fact import Fact, Unreadable
 from remediate.model.secret import Secret
 from remediate.transports.credentials import Credential
 from remediate.transports.ldap import DirectoryReader
-from remediate.transports.ldap_connection import octets, texts
 from remediate.transports.winrm import run_collector
 from tests.lab import broken, contoso
 from tests.lab.addresses import DNS_DOMAIN
@@ -55,12 +54,12 @@ def named(entries: list[Entry] | None, name: str) -> Entry:
 def assert_read(lab: Lab, document: DirectoryDocument) -> None:
     assert document.read_from == lab.dc
     template = named(document.public_key_services.value, contoso.INTUNE_TEMPLATE)
-    assert octets(template, "nTSecurityDescriptor") == [lab.domain.descriptor(contoso.INTUNE_DESCRIPTOR)]
-    assert texts(template, "msPKI-Certificate-Name-Flag") == ["1"]
-    assert octets(template, "pKIKeyUsage") == [b"\xa0\x00"]
-    assert [texts(one, "dNSHostName") for one in document.computers.value or []] == [
-        ["ca01.contoso.test"],
-        ["conn1.contoso.test"],
+    assert template.octets("nTSecurityDescriptor") == (lab.domain.descriptor(contoso.INTUNE_DESCRIPTOR),)
+    assert template.texts("msPKI-Certificate-Name-Flag") == ("1",)
+    assert template.octets("pKIKeyUsage") == (b"\xa0\x00",)
+    assert [one.texts("dNSHostName") for one in document.computers.value or []] == [
+        ("ca01.contoso.test",),
+        ("conn1.contoso.test",),
     ]
     assert lab.relay.counts()["search"] <= 8 + 2 * len(ACCOUNTS)
     assert lab.relay.writes == []
@@ -96,7 +95,7 @@ def test_reading_twice_gives_the_same(fresh_lab: Lab) -> None:
 def test_accounts_and_their_nested_groups(fresh_lab: Lab) -> None:
     document = read(fresh_lab, credential(READER))
     by_name = {one.name: one for one in document.accounts}
-    assert [texts(by_name[name].entry.need_value(name), "sAMAccountName")[0] for name in ACCOUNTS] == [
+    assert [by_name[name].entry.need_value(name).texts("sAMAccountName")[0] for name in ACCOUNTS] == [
         "CONN1$", SERVICE.name, "CONN2$",
     ]  # fmt: skip
     rids = {int.from_bytes(sid[-4:], "little") for sid in by_name["conn2$"].token_groups.need_value("conn2")}
@@ -112,7 +111,7 @@ def test_accounts_that_are_not_there(fresh_lab: Lab) -> None:
     assert found["CONTOSO\\nobody"].entry.absent
     assert found["OTHER\\x"].entry.unreadable
     assert found["a)(cn=*"].entry.absent
-    assert texts(found["svc_intune@contoso.test"].entry.need_value("x"), "sAMAccountName") == [SERVICE.name]
+    assert found["svc_intune@contoso.test"].entry.need_value("x").texts("sAMAccountName") == (SERVICE.name,)
     assert document.computers.value == []
 
 

@@ -25,7 +25,7 @@ UNINSTALL = r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 CONNECTOR_VERSION = "6.2510.3.2002"
 PFX_REQUEST = ("Failed", "Processing", "Succeed")
 
-CA_DESCRIPTOR = "O:BAG:BAD:(A;;0x200;;;AU)(A;;0x200;;;{CONN1$})(A;;CCDC;;;DA)(A;;CCDC;;;EA)(A;;CCDC;;;BA)"
+CA_DESCRIPTOR = "O:BAG:BAD:(A;;0x200;;;AU)(A;;0x202;;;{CONN1$})(A;;CCDC;;;DA)(A;;CCDC;;;EA)(A;;CCDC;;;BA)"
 """CA rights: 0x1 manage the CA, 0x2 issue and manage certificates, 0x200 enrol ([MS-CSRA] 3.1.1.7)."""
 
 

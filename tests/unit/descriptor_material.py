@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def acl_bytes(aces: list[bytes], *, revision: int = 4, slack: bytes = b"", sbz: 
 
 
 def descriptor_bytes(
-    parts: dict[str, bytes | None],
+    parts: Mapping[str, bytes | None],
     *,
     control: int = 0x9404,
     order: tuple[str, ...] = ("owner", "group", "sacl", "dacl"),

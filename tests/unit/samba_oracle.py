@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """Samba's own library as an oracle for security descriptors; run by the Python that Samba is installed for.
 
 One JSON question per line on stdin, one JSON answer per line on stdout:
@@ -9,6 +10,7 @@ One JSON question per line on stdin, one JSON answer per line on stdout:
 import base64
 import json
 import sys
+from typing import Any
 
 from samba.dcerpc import security
 from samba.ndr import ndr_pack, ndr_unpack
@@ -20,8 +22,8 @@ OBJECT_TYPES = (5, 6, 7, 8)
 TYPES_WITH_TEXT = (0, 1, 2, 5, 6, 7)
 
 
-def ace_of(ace):
-    decoded = {"type": ace.type, "flags": ace.flags, "mask": ace.access_mask, "sid": str(ace.trustee)}
+def ace_of(ace: Any) -> dict[str, Any]:
+    decoded: dict[str, Any] = {"type": ace.type, "flags": ace.flags, "mask": ace.access_mask, "sid": str(ace.trustee)}
     decoded.update(size=ace.size, object_type=None, inherited_object_type=None)
     if ace.type in OBJECT_TYPES:
         if ace.object.flags & 1:
@@ -31,22 +33,22 @@ def ace_of(ace):
     return decoded
 
 
-def acl_of(acl):
+def acl_of(acl: Any) -> dict[str, Any] | None:
     return None if acl is None else {"revision": acl.revision, "aces": [ace_of(ace) for ace in acl.aces]}
 
 
-def sddl_of(descriptor):
+def sddl_of(descriptor: Any) -> str | None:
     aces = [ace for acl in (descriptor.dacl, descriptor.sacl) if acl is not None for ace in acl.aces]
     return descriptor.as_sddl() if all(ace.type in TYPES_WITH_TEXT for ace in aces) else None
 
 
-def descriptor_of(question):
+def descriptor_of(question: dict[str, Any]) -> Any:
     if "binary" in question:
         return ndr_unpack(security.descriptor, base64.b64decode(question["binary"]), allow_remaining=True)
     return security.descriptor.from_sddl(question["sddl"], security.dom_sid(question["domain"]))
 
 
-def granted(descriptor, question):
+def granted(descriptor: Any, question: dict[str, Any]) -> bool:
     token = security.token()
     token.sids = [security.dom_sid(sid) for sid in question["sids"]]
     token.num_sids = len(question["sids"])
@@ -59,7 +61,7 @@ def granted(descriptor, question):
     return True
 
 
-def answer(question):
+def answer(question: dict[str, Any]) -> dict[str, Any]:
     descriptor = descriptor_of(question)
     reply = {
         "binary": base64.b64encode(ndr_pack(descriptor)).decode("ascii"),
@@ -75,7 +77,7 @@ def answer(question):
     return reply
 
 
-def main():
+def main() -> None:
     for line in sys.stdin:
         try:
             reply = answer(json.loads(line))

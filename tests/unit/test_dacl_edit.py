@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,7 @@ def plain(kind: int, sid: Sid, mask: int = 0x10, flags: int = 0) -> bytes:
     return entry(kind, sid, mask, flags=flags)
 
 
-def parsed(aces: list[bytes], **acl: int) -> SecurityDescriptor:
+def parsed(aces: list[bytes], **acl: Any) -> SecurityDescriptor:
     return SecurityDescriptor.parse(with_dacl(aces, **acl))
 
 

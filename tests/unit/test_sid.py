@@ -113,7 +113,8 @@ def test_order_is_by_number() -> None:
 
 
 def test_a_sid_is_not_its_text() -> None:
-    assert Sid.from_string("S-1-5-11") != "S-1-5-11"
+    text: object = "S-1-5-11"
+    assert Sid.from_string("S-1-5-11") != text
     assert AUTHENTICATED_USERS in {Sid.from_string("S-1-5-11")}
 
 

@@ -9,6 +9,7 @@ mp_preference, mp_status, policy_servers (Url, Scope), computer (name, domain, p
 #>
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
+Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath 'LabChanges.psm1') -DisableNameChecking
 
 function Read-State {
     param([Parameter(Mandatory = $true)] [string] $Member)
@@ -148,4 +149,6 @@ function Get-CertificateEnrollmentPolicyServer {
 Export-ModuleMember -Function @(
     'Get-Service', 'Get-CimInstance', 'Get-WinEvent', 'Get-MpPreference', 'Get-MpComputerStatus'
     'Get-CertificateEnrollmentPolicyServer'
+    'Restart-Service', 'Start-Service', 'Stop-Service', 'Add-MpPreference', 'Remove-MpPreference'
+    'Add-CertificateEnrollmentPolicyServer', 'Remove-CertificateEnrollmentPolicyServer'
 )

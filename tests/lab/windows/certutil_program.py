@@ -1,4 +1,4 @@
-"""certutil.exe of a lab host: -getreg, -setreg, -delreg, -ping and -view on the lab's registry and state.
+"""certutil.exe of a lab host: -getreg, -setreg, -delreg, -ping, -view and -resubmit on the lab's registry and state.
 
 It prints what public captures of certutil show, line for line. What it does not know ends with 0x80070057 and a word
 on the error stream. An exit code is the low byte of the HRESULT (or 1), for Linux keeps no more.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 CONFIGURATION = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration"
 PENDING = ["-restrict", "Disposition=9", "-out", "RequestID,RequesterName,CommonName,CertificateTemplate,SubmittedWhen"]
 COLUMNS = ("RequestID", "RequesterName", "CommonName", "CertificateTemplate", "SubmittedWhen")
+DISPOSITION = ["RequestID,Disposition", "csv"]
 HEADINGS = ("Request ID", "Requester Name", "Issued Common Name", "Certificate Template", "Request Submission Date")
 RESTART = "The CertSvc service may need to be restarted for changes to take effect."
 
@@ -31,12 +33,20 @@ FLAGS = {
     "CRLFlags": {0x2: "CRLF_DELETE_EXPIRED_CRLS", 0x8: "CRLF_REVCHECK_IGNORE_OFFLINE"},
     "RequestDisposition": {0x100: "REQDISP_PENDINGFIRST"},
 }  # fmt: skip
+DECISIONS = {9: "Under Submission", 20: "Issued", 21: "Revoked", 30: "Failed", 31: "Denied"}
+"""Dispositions of a request's row (certsrv.h, DB_DISP_*)."""
 DISPOSITIONS = {0: "REQDISP_PENDING", 1: "REQDISP_ISSUE", 2: "REQDISP_DENY", 3: "REQDISP_USEREQUESTATTRIBUTE"}
 ERRORS = {
     0x80070002: ("WIN32: 2 ERROR_FILE_NOT_FOUND", "The system cannot find the file specified."),
     0x80070005: ("WIN32: 5 ERROR_ACCESS_DENIED", "Access is denied."),
     0x80070057: ("WIN32: 87 ERROR_INVALID_PARAMETER", "The parameter is incorrect."),
     0x80070103: ("WIN32/HTTP: 259 ERROR_NO_MORE_ITEMS", "No more data is available."),
+    0x800704DC: (
+        "WIN32: 1244 ERROR_NOT_AUTHENTICATED",
+        "The operation being requested was not performed because the user has not been authenticated.",
+    ),
+    0x80094003: ("CERTSRV_E_BAD_REQUESTSTATUS", "The request's current status does not allow this operation."),
+    0x80094004: ("CERTSRV_E_PROPERTY_EMPTY", "The requested property value is empty."),
     0x800706BA: ("WIN32: 1722 RPC_S_SERVER_UNAVAILABLE", "The RPC server is unavailable."),
 }
 
@@ -229,10 +239,55 @@ def ping() -> Iterator[str]:
 
 
 def view(*arguments: str) -> Iterator[str]:
-    if list(arguments) != [*PENDING, "csv"]:
+    """The queue, or one request's disposition, which CertSvc is asked for also on its own host."""
+    restriction = re.fullmatch(r"RequestID=(\d+)", arguments[1]) if len(arguments) > 1 else None
+    one_request = [*arguments[:1], *arguments[2:]] == ["-restrict", "-out", *DISPOSITION] and restriction
+    if list(arguments) != [*PENDING, "csv"] and not one_request:
         raise Failed(0x80070057)
-    for row in (HEADINGS, *([one[name] for name in COLUMNS] for one in read_state()["pending_requests"])):
+    state = read_state()
+    must_run(state)
+    rows = [HEADINGS, *([one[name] for name in COLUMNS] for one in state["pending_requests"])]
+    if restriction:
+        code = disposition(state, int(restriction[1]))
+        rows = [
+            ("Request ID", "Request Disposition"),
+            *([(restriction[1], f"{code} -- {DECISIONS[code]}")] if code else []),
+        ]
+    for row in rows:
         yield ",".join(f'"{str(cell).replace(chr(34), chr(34) * 2)}"' for cell in row)
+
+
+def must_run(state: dict[str, Any]) -> None:
+    """What goes to CertSvc by RPC needs a CertSvc."""
+    if state["services"].get("CertSvc", {"State": "Running"})["State"] != "Running":
+        raise Failed(0x800706BA)
+
+
+def disposition(state: dict[str, Any], request: int) -> int | None:
+    """9 while a request waits; afterwards what `decided_requests` says; None for one that the CA does not know."""
+    if any(int(one["RequestID"]) == request for one in state["pending_requests"]):
+        return 9
+    found: int | None = state.get("decided_requests", {}).get(str(request))
+    return found
+
+
+def resubmit(request: str) -> Iterator[str]:
+    """A waiting request is decided as the state's `resubmit_decides` says: 20, issued, without.
+
+    The first line stands in public records of an issued request. [MS-CSRA] 3.1.4.1.3: without such a request the
+    answer is 0x80094004.
+    """
+    with changed_state() as state:
+        must_run(state)
+        code = disposition(state, int(request))
+        if code != 9:
+            raise Failed(0x80094004 if code is None else 0x80094003)
+        decided = state.get("resubmit_decides", 20)
+        kept = [one for one in state["pending_requests"] if int(one["RequestID"]) != int(request)]
+        if decided != 9:
+            state["pending_requests"] = kept
+            state.setdefault("decided_requests", {})[request] = decided
+    yield "Certificate issued." if decided == 20 else f"Certificate not issued ({DECISIONS[decided]})"
 
 
 def read_state() -> dict[str, Any]:
@@ -241,7 +296,34 @@ def read_state() -> dict[str, Any]:
     return found
 
 
-VERBS = {"-getreg": getreg, "-setreg": setreg, "-delreg": delreg, "-ping": ping, "-view": view}
+@contextmanager
+def changed_state() -> Iterator[dict[str, Any]]:
+    """The host's state under its lock; it is written at the end."""
+    path = Path(os.environ["LAB_STATE"])
+    with open(f"{path}.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = read_state()
+        yield state
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps(state, indent=1))
+        draft.replace(path)
+
+
+def planted(verb: str) -> str:
+    """What the state's `failures` has planted for a verb: an HRESULT such as 0x80070005, `ignored`, or nothing.
+
+    `{"code": ..., "times": 2}` fails twice and then no more.
+    """
+    failure: Any = read_state().get("failures", {}).get(f"certutil {verb}", "")
+    if not isinstance(failure, dict):
+        return str(failure)
+    with changed_state() as state:
+        left = state["failures"][f"certutil {verb}"]
+        left["times"] -= 1
+    return str(failure["code"]) if failure["times"] > 0 else ""
+
+
+VERBS = {"-getreg": getreg, "-setreg": setreg, "-delreg": delreg, "-ping": ping, "-view": view, "-resubmit": resubmit}
 
 
 def run(arguments: list[str], line_end: str = "\r\n") -> tuple[str, int]:
@@ -251,9 +333,12 @@ def run(arguments: list[str], line_end: str = "\r\n") -> tuple[str, int]:
     try:
         if verb not in VERBS:
             raise Failed(0x80070057)
-        for line in VERBS[verb](*arguments[1:]):  # type: ignore[operator]
+        wrong = planted(verb)
+        if wrong not in ("", "ignored"):
+            raise Failed(int(wrong, 16))
+        for line in () if wrong else VERBS[verb](*arguments[1:]):  # type: ignore[operator]
             lines.append(line)
-    except (Failed, TypeError) as refused:
+    except (Failed, TypeError, ValueError) as refused:
         code = refused.code if isinstance(refused, Failed) else 0x80070057
         if code == 0x80070057:
             print(f"the stand-in for certutil does not know {arguments}: {refused}", file=sys.stderr)

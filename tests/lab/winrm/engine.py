@@ -25,6 +25,9 @@ SCRIPT = Path(__file__).with_name("session.ps1")
 SESSION = "00000000-0000-0000-0000-000000000000"
 """The PSGuid of packets that belong to the session and not to a pipeline."""
 PACKET = re.compile(rb"<(\w+)(?: Stream='\w+')? PSGuid='([^']+)'(?: />|>([^<]*)</\w+>)")
+WITH_NAMES = 'mount --bind "$LAB_HOSTS" /etc/hosts && mount --bind "$LAB_NAME_SOURCES" /etc/nsswitch.conf && exec "$@"'
+WITH_OWN_NAMES = ["unshare", "--mount", "sh", "-c", WITH_NAMES, "sh"]
+"""Runs a program that sees the host's own files of names in place of the machine's."""
 ACKNOWLEDGEMENT_TIMEOUT = 30
 PROGRAMS = (os.environ.get("REMEDIATE_PWSH", ""), "pwsh", "/opt/pwsh-lab/pwsh")
 
@@ -55,7 +58,7 @@ class Engine:
         ours, theirs = socket.socketpair()
         arguments = ["-Descriptor", str(theirs.fileno()), "-ConfigurationFile", str(windows.configuration)]
         self._process = subprocess.Popen(
-            [program, "-NoProfile", "-NonInteractive", "-File", str(SCRIPT), *arguments],
+            [*WITH_OWN_NAMES, program, "-NoProfile", "-NonInteractive", "-File", str(SCRIPT), *arguments],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             env={**os.environ, "POWERSHELL_TELEMETRY_OPTOUT": "1", "NO_COLOR": "1", **windows.environment},
