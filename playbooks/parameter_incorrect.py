@@ -24,7 +24,7 @@ def profile_names_wrong_ca(profile: Profile, estate: Estate) -> Iterator[Found]:
     there = estate.authorities_on(profile.ca_host)
     if there and not any(ca.is_called(profile.ca_name) for ca in there):
         known = ", ".join(ca.name for ca in there)
-        by_case = profile.ca_name.lower() in {ca.name.lower() for ca in there}
+        by_case = profile.ca_name.lower() in {ca.own_name.lower() for ca in there}
         weak = "Only upper and lower case differ; whether the CA minds is not documented." if by_case else ""
         named = profile.evidence("certificationAuthorityName", profile.ca_name or "empty")
         seen = (named, Evidence(f"CA on {profile.ca_host}", known))

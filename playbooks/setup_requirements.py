@@ -18,6 +18,13 @@ META = Meta(
 )
 
 
+@cause("The directory knows no CA", reads="directory: enrollment services")
+def directory_has_no_ca(estate: Estate) -> Iterator[Found]:
+    if estate.has_directory and not estate.directory.enrollment_services:
+        advice = "Install AD CS as an enterprise CA, or read the domain that has one: connectors find it nowhere else."
+        yield Found("No enrollment service stands in the directory.", advice=advice)
+
+
 @cause("The CA is not an enterprise CA", reads=("directory: flags of the enrollment service", "CA: CAType"))
 def ca_is_standalone(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
     if shows := ca.standalone:

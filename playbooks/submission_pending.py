@@ -12,6 +12,9 @@ META = Meta(
     severity="high",
     impact="No request is issued until an administrator issues it by hand.",
     rights=("local administrator on the CA host",),
+    parameters={
+        "resubmit": "numbers of waiting requests to decide once more, such as 17,18; HOST:17 among several CAs"
+    },
     disruption="CertSvc restarts once: no certificates and no revocation lists meanwhile",
     undo="RequestDisposition as it was (deleted where it was absent) and a restart; what was issued stays issued",
     symptoms=('Connector log: "IssuePfx - The submission is pending: Taken Under Submission"',),
@@ -37,6 +40,21 @@ def policy_module_holds_requests(ca: CertificationAuthority, estate: Estate) -> 
         seen = (ca.disposition_evidence(), *ca.waiting_requests())
         message = "The policy module sets every request to pending."
         yield Found(message, *seen, fix=intents.issue_automatically(ca))
+
+
+@cause("Requests that wait are to be decided once more", reads="CA: requests that wait", fixes=True)
+def requests_to_resubmit(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
+    asked = estate.requests_to_resubmit(ca)
+    if not asked:
+        return
+    waiting = {request.request_id: request for request in ca.need_pending_requests()}
+    gone = [number for number in asked if number not in waiting]
+    message = f"{len(asked)} requests were named, to be decided once more."
+    again = tuple(
+        intents.ResubmitRequest(ca, number, waiting[number].requester) for number in asked if number in waiting
+    )
+    missing = f"resubmit: {', '.join(map(str, gone))} do not wait on {ca.name}" if gone else ""
+    yield Found(message, *ca.waiting_requests(), fix=() if gone else again, missing=missing)
 
 
 @cause("The template wants a CA manager's approval", reads="directory: msPKI-Enrollment-Flag")

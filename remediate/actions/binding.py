@@ -17,6 +17,7 @@ from remediate.actions.intents import (
     Grant,
     Intent,
     Publish,
+    ResubmitRequest,
     SetCaRegistryValue,
     SetNameFlag,
     StartCertSvc,
@@ -31,6 +32,7 @@ from remediate.facts.hosts import CertificationAuthority, short_name
 from remediate.model.finding import Target
 from remediate.model.places import (
     ExclusionPlace,
+    PendingRequestPlace,
     PolicyServerPlace,
     PublishingPlace,
     RegistryPlace,
@@ -43,6 +45,7 @@ from remediate.model.plan import (
     PolicyServerState,
     PublishedState,
     RegistryState,
+    RequestState,
     ServiceState,
     TemplateState,
 )
@@ -64,6 +67,7 @@ def bind(wanted: Wanted, estate: Estate) -> tuple[Action, ...]:
         *_host_actions(wanted),
         *_registry_actions(wanted),
         *_service_actions(wanted),
+        *_request_actions(wanted),
     ]
     numbered = [msgspec.structs.replace(step, id=number) for number, step in enumerate(steps, start=1)]
     return tuple(msgspec.structs.replace(step, depends_on=_needs(step, numbered, estate)) for step in numbered)
@@ -73,6 +77,8 @@ def _needs(step: Action, steps: Iterable[Action], estate: Estate) -> tuple[int, 
     if step.kind == "publish_template":
         name = step.target.name.partition(" on ")[0]
         return tuple(other.id for other in steps if other.kind == "template" and other.target.name == name)
+    if step.kind == "pending_request":
+        return tuple(other.id for other in steps if other.target == step.target and other.kind != step.kind)
     if step.kind in ("ca_registry_value", "restart_service", "start_service"):
         asking = step.kind != "ca_registry_value"
         return tuple(
@@ -319,3 +325,25 @@ def _exclusions_action(intent: AddExclusions, because: tuple[str, ...]) -> Actio
         undo="Remove-MpPreference with exactly these paths",
         command="Add-MpPreference -ExclusionPath " + ", ".join(f"'{path}'" for path in intent.paths),
     )
+
+
+def _request_actions(wanted: Wanted) -> Iterator[Action]:
+    intents = [intent for intent in wanted if isinstance(intent, ResubmitRequest)]
+    for intent in sorted(intents, key=lambda i: (i.ca.host, i.request_id)):
+        host, number = short_name(intent.ca.host), intent.request_id
+        yield Action(
+            id=0,
+            kind="pending_request",
+            target=Target("ca", intent.ca.name),
+            place=PendingRequestPlace(intent.ca.host, number),
+            address=f"{host} request {number}",
+            label=f"decide once more on request {number} of {intent.requester or 'an unnamed requester'}",
+            before=RequestState(True),
+            after=RequestState(False),
+            diff=(f"request {number}  waiting -> decided as the CA's settings say then",),
+            because=wanted[intent],
+            rights="Issue and Manage Certificates on the CA",
+            takes_effect="at once",
+            undo_missing="a certificate that was issued can only be revoked",
+            command=f"certutil -resubmit {number}",
+        )

@@ -97,4 +97,22 @@ class AddExclusions:
     paths: tuple[str, ...]
 
 
-Intent = SetCaRegistryValue | StartCertSvc | SetNameFlag | Grant | Publish | AddPolicyServer | AddExclusions
+@dataclass(frozen=True)
+class ResubmitRequest:
+    """Have a CA decide once more on a request that waits; only ever for a number that somebody gave."""
+
+    ca: CertificationAuthority
+    request_id: int
+    requester: str
+
+
+Intent = (
+    SetCaRegistryValue
+    | StartCertSvc
+    | SetNameFlag
+    | Grant
+    | Publish
+    | AddPolicyServer
+    | AddExclusions
+    | ResubmitRequest
+)

@@ -168,19 +168,4 @@ def _facts(context: click.Context) -> Snapshot:
 def _planned(snapshot: Snapshot, options: PlanOptions) -> Plan:
     from remediate.engine.planning import make_plan
 
-    made = make_plan(snapshot, options)
-    return msgspec.structs.replace(made, notes=(*made.notes, *_notes(snapshot)))
-
-
-# [MS-ADTS] 3.1.1.3.4.3: LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID, which a read-only domain controller has.
-_PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
-
-
-def _notes(snapshot: Snapshot) -> tuple[str, ...]:
-    directory = snapshot.directory
-    if directory is None or _PARTIAL_SECRETS not in directory.root_dse.texts("supportedCapabilities"):
-        return ()
-    return (
-        f"{directory.read_from} is a read-only domain controller: what it says may be older than the domain, it may not"
-        " answer everything, and changes of the directory need a writable one (--dc).",
-    )
+    return make_plan(snapshot, options)

@@ -9,7 +9,7 @@ import click
 
 from remediate.cli.output import write_json, write_lines
 from remediate.engine.device_logs import DEVICE_LOGS, DeviceLog
-from remediate.engine.playbook import Playbook
+from remediate.engine.playbook import Cause, Playbook
 from remediate.render.documents import CauseDescription, PlaybookDescription, PlaybooksDocument
 from remediate.render.text import Line, wrap
 
@@ -70,7 +70,9 @@ def _described(playbook: Playbook) -> PlaybookDescription:
         symptoms=meta.symptoms,
         sources=meta.sources,
         causes=tuple(
-            CauseDescription(name=cause.name, title=cause.title, reads=cause.reads, fixes=cause.fixes)
+            CauseDescription(
+                name=cause.name, title=cause.title, reads=cause.reads, fixes=cause.fixes, informs=cause.informs
+            )
             for cause in playbook.causes
         ),
     )
@@ -120,8 +122,14 @@ def _causes(playbook: Playbook) -> Iterator[Line]:
     yield Line("")
     yield Line("Causes, and the evidence each needs", "title")
     for cause in playbook.causes:
-        yield from wrap(f"{cause.title}{'' if cause.fixes else '   (advice only)'}", first="  - ")
+        yield from wrap(f"{cause.title}{_what_it_does(cause)}", first="  - ")
         yield from wrap(", ".join(cause.reads), first="    reads ")
+
+
+def _what_it_does(cause: Cause) -> str:
+    if cause.fixes:
+        return ""
+    return "   (told as a note)" if cause.informs else "   (advice only)"
 
 
 def _device_logs() -> Iterator[Line]:

@@ -18,7 +18,7 @@ from remediate.engine.guards import OVERRIDABLE, PLAYBOOK, openings_guard, refus
 from remediate.engine.openings import Openings
 from remediate.engine.playbook import Playbook
 from remediate.engine.registry import find
-from remediate.engine.scope import heading, informing_unknowns, not_asked, targets, unread_targets
+from remediate.engine.scope import heading, informing_unknowns, not_asked, notes, targets, unread_targets
 from remediate.facts.documents import Snapshot
 from remediate.facts.estate import Estate
 from remediate.model.errors import UnknownFact, UsageError
@@ -78,7 +78,7 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
         not_asked=tuple(not_asked(estate)),
         gained=_in_order(change.gained),
         lost=_in_order(change.lost),
-        notes=detection.notes,
+        notes=(*detection.notes, *notes(snapshot)),
     )
 
 

@@ -10,7 +10,7 @@ from remediate.facts.estate import Estate
 from remediate.facts.hosts import short_name
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
-from remediate.model.finding import Target, Unknown
+from remediate.model.finding import ALL_OF_IT, Target, Unknown
 from remediate.model.plan import TargetIdentity
 
 # Facts that only inform: no finding and no guard depends on them.
@@ -86,7 +86,7 @@ def unread_targets(snapshot: Snapshot) -> Iterator[Unknown]:
             playbook="",
             cause="",
             target=Target("estate" if failure.role == "directory" else failure.role, failure.target),
-            fact="all of it",
+            fact=ALL_OF_IT,
             why=". ".join(filter(None, (failure.what, failure.why, failure.do))),
             code=failure.code,
         )
@@ -114,3 +114,17 @@ def _unknown(target: Target, name: str, fact: Fact[object]) -> Unknown:
     why = fact.unreadable.why if fact.unreadable else "the collector did not report it"
     code = fact.unreadable.code if fact.unreadable else ""
     return Unknown(playbook="", cause="", target=target, fact=name, why=why, code=code, needed=False)
+
+
+# [MS-ADTS] 3.1.1.3.4.3: LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID, which a read-only domain controller has.
+_PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
+
+
+def notes(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what is to be known of the way in which the facts were read."""
+    directory = snapshot.directory
+    if directory is not None and _PARTIAL_SECRETS in directory.root_dse.texts("supportedCapabilities"):
+        yield (
+            f"{directory.read_from} is a read-only domain controller: what it says may be older than the domain, it may"
+            " not answer everything, and changes of the directory need a writable one (--dc)."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from remediate.facts.directory import Directory, EnrollmentService, Principal, T
 from remediate.facts.documents import CaDocument, Failure, Snapshot
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name
 from remediate.facts.intune import Intune, Profile, TrustedRoot
-from remediate.model.errors import UnknownFact
+from remediate.model.errors import UnknownFact, UsageError
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,43 @@ class Estate:
     @cached_property
     def certification_authorities(self) -> tuple[CertificationAuthority, ...]:
         """Every CA of the directory and every CA host that was read."""
+        parts = tuple(self._parts_of_cas())
+        names = Counter(CertificationAuthority(*part).own_name for part in parts)
+        return tuple(
+            CertificationAuthority(*part, has_namesake=names[CertificationAuthority(*part).own_name] > 1)
+            for part in parts
+        )
+
+    def _parts_of_cas(self) -> Iterator[tuple[EnrollmentService | None, CaDocument | None, Failure | None]]:
+        """What belongs together: enrollment service, host, and why the host could not be read."""
         documents = list(self.snapshot.certification_authorities)
-        found = []
+        known = set()
         for service in self._directory.enrollment_services if self._directory else ():
             document = next((d for d in documents if _belongs(service, d)), None)
             documents = [d for d in documents if d is not document]
-            found.append(CertificationAuthority(service, document, self.failure("ca", service.host)))
-        found += [CertificationAuthority(None, document, None) for document in documents]
-        known = {ca.host.lower() for ca in found}
-        rest = [f for f in self.snapshot.failures if f.role == "ca" and f.target.lower() not in known]
-        return (*found, *(CertificationAuthority(None, None, failure) for failure in rest))
+            known.add(service.host.lower())
+            yield service, document, self.failure("ca", service.host)
+        for document in documents:
+            known.add(CertificationAuthority(None, document, None).host.lower())
+            yield None, document, None
+        for failure in self.snapshot.failures:
+            if failure.role == "ca" and failure.target.lower() not in known:
+                yield None, None, failure
+
+    def requests_to_resubmit(self, ca: CertificationAuthority) -> tuple[int, ...]:
+        """Return the numbers that the parameter `resubmit` gives for a CA: `17`, or `HOST:17` among several CAs.
+
+        Raises UsageError for what is no number, and for a number of which nobody can tell the CA.
+        """
+        hosts = {name: other for other in self.certification_authorities if other.asked for name in _names_of(other)}
+        found: list[int] = []
+        for text in filter(None, map(str.strip, self.settings.get("resubmit", "").split(","))):
+            host, _, number = text.rpartition(":")
+            owner = hosts.get(host.lower()) if host else next(iter(hosts.values()), None)
+            if not number.isdecimal() or owner is None or (not host and len(set(hosts.values())) > 1):
+                raise UsageError(f"resubmit: {text} names no request of a CA that was read", do="Give HOST:NUMBER.")
+            found += [int(number)] * (owner is ca)
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def connectors(self) -> tuple[ConnectorHost, ...]:
@@ -159,6 +187,10 @@ class Estate:
         documents = [*self.snapshot.certification_authorities, *self.snapshot.connectors]
         times = [document.read_at for document in documents] + [failure.read_at for failure in self.snapshot.failures]
         return max([*times, self.snapshot.directory.read_at if self.snapshot.directory else ""])
+
+
+def _names_of(ca: CertificationAuthority) -> tuple[str, str]:
+    return ca.host.lower(), short_name(ca.host).lower()
 
 
 def _belongs(service: EnrollmentService, document: CaDocument) -> bool:

@@ -18,6 +18,7 @@ from remediate.facts.documents import (
     CaDocument,
     ConnectorDocument,
     Failure,
+    PendingRequest,
     PolicyServers,
     RequestFolder,
     RequestFolders,
@@ -47,11 +48,23 @@ def short_name(host: str) -> str:
 class CertificationAuthority(Addressed):
     """One CA: its enrollment service in the directory and its host's own facts."""
 
-    def __init__(self, service: EnrollmentService | None, document: CaDocument | None, failure: Failure | None) -> None:
-        self.service, self._document, self._failure = service, document, failure
+    def __init__(
+        self,
+        service: EnrollmentService | None,
+        document: CaDocument | None,
+        failure: Failure | None,
+        *,
+        has_namesake: bool = False,
+    ) -> None:
+        self.service, self._document, self._failure, self._has_namesake = service, document, failure, has_namesake
 
     @property
     def name(self) -> str:
+        """The CA's name, with its host where another CA of the estate has the same."""
+        return f"{self.own_name} on {short_name(self.host)}" if self._has_namesake else self.own_name
+
+    @property
+    def own_name(self) -> str:
         """The CA's name as its console shows it."""
         if self.service is not None:
             return self.service.display_name
@@ -88,7 +101,7 @@ class CertificationAuthority(Addressed):
 
     def is_called(self, name: str) -> bool:
         """Whether a profile's CA name, letter for letter, is this CA's."""
-        return name in {self.name, original(self.service.cn) if self.service else self.name}
+        return name in {self.own_name, original(self.service.cn) if self.service else self.own_name}
 
     @property
     def configuration_key(self) -> str:
@@ -140,6 +153,10 @@ class CertificationAuthority(Addressed):
         if requests:
             ids = ", ".join(str(request.request_id) for request in requests[:20])
             yield Evidence(f"{self.name} pending requests", f"{len(requests)} wait and stay waiting: {ids}")
+
+    def need_pending_requests(self) -> tuple[PendingRequest, ...]:
+        """The requests that wait now. Raises UnknownFact: whoever names one has to know."""
+        return tuple(self.document.pending_requests.need(self.at("pending requests")) or ())
 
     @property
     def edit_flags(self) -> EditFlag:

@@ -38,6 +38,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_playbooks: tuple[str, ...] = ()
 
 
+# The fact of a target of which nothing at all could be read.
+ALL_OF_IT = "all of it"
+
+
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A check that could not be made: which fact was missing and why. `needed` makes the plan incomplete."""
 

@@ -165,8 +165,9 @@ def digest(plan: Plan) -> str:
 
 def seal(plan: Plan) -> bytes:
     """Return the plan as the text of a plan file, with its digest in `plan_id`."""
-    body = msgspec.json.decode(canonical(plan))
-    return msgspec.json.format(_ENCODER.encode({"plan_id": digest(plan), **body}), indent=2) + b"\n"
+    text = canonical(plan)
+    body = {"plan_id": hashlib.sha256(text).hexdigest(), **msgspec.json.decode(text)}
+    return msgspec.json.format(_ENCODER.encode(body), indent=2) + b"\n"
 
 
 def unseal(text: bytes, *, where: str) -> tuple[Plan, str]:

@@ -34,6 +34,7 @@ def _parts(plan: Plan, digest: str, saved: str) -> Iterator[list[Line]]:
         yield list(_unknown(unknown))
     yield list(_informing(plan))
     yield list(_delta(plan))
+    yield list(_notes(plan))
     yield [*wrap(reading.totals(plan), style="title"), *_next(plan, digest, saved)]
 
 
@@ -159,7 +160,7 @@ def _unknown(block: reading.UnknownBlock) -> Iterator[Line]:
 
 
 def _few(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} playbooks"
+    return names[0] if len(names) == 1 else f"{len(names)} playbooks" if names else "all of it"
 
 
 def _reason(block: reading.UnknownBlock) -> str:
@@ -188,8 +189,13 @@ def _delta(plan: Plan) -> Iterator[Line]:
         )
     if not changes:
         yield Line("  as before: nobody gains, nobody loses")
+
+
+def _notes(plan: Plan) -> Iterator[Line]:
+    if plan.notes:
+        yield Line("Notes; nothing is changed for them", "title")
     for note in plan.notes:
-        yield from wrap(note, first="    ")
+        yield from wrap(note, first="  ", rest="    ")
 
 
 def _next(plan: Plan, digest: str, saved: str) -> Iterator[Line]:

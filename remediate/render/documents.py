@@ -19,6 +19,7 @@ class CauseDescription(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     reads: tuple[str, ...]
     fixes: bool
+    informs: bool = False
 
 
 class PlaybookDescription(msgspec.Struct, frozen=True, kw_only=True):

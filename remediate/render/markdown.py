@@ -177,4 +177,6 @@ def _delta(plan: Plan) -> Iterator[str]:
         for change in reading.delta(plan)
     ]
     yield _table(("", "Who", "What"), rows) or "As before: nobody gains, nobody loses."
-    yield from (f"\n{escape(note)}" for note in plan.notes)
+    if plan.notes:
+        yield "\n## Notes; nothing is changed for them\n"
+        yield from (f"- {escape(note)}" for note in plan.notes)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from remediate.model.finding import Finding, NotPlanned, Refusal, Target, Unknown
+from remediate.model.finding import ALL_OF_IT, Finding, NotPlanned, Refusal, Target, Unknown
 from remediate.model.plan import Action, Obtains, Plan
 
 
@@ -105,19 +105,20 @@ def _told(plan: Plan) -> set[str]:
 
 
 def unknown(plan: Plan, *, needed: bool) -> tuple[UnknownBlock, ...]:
-    """Return what is unknown, one block for each target and reason."""
+    """Return what is unknown, one block for each target and reason; a target that could not be read at all is one."""
+    unread = {item.target.name.lower(): item for item in plan.unknown if item.fact == ALL_OF_IT}
     groups: dict[tuple[Target, str, str], list[Unknown]] = {}
     for item in plan.unknown:
-        if item.needed == needed:
-            groups.setdefault((item.target, item.why, item.code), []).append(item)
-    return tuple(
-        UnknownBlock(
-            *key,
-            facts=tuple(dict.fromkeys(item.fact for item in items)),
-            playbooks=tuple(dict.fromkeys(item.playbook for item in items)),
-        )
-        for key, items in groups.items()
-    )
+        whole = unread.get(item.fact.lower(), item)
+        if whole.needed == needed:
+            groups.setdefault((whole.target, whole.why, whole.code), []).append(item)
+    return tuple(_unknown_block(key, items) for key, items in groups.items())
+
+
+def _unknown_block(key: tuple[Target, str, str], items: list[Unknown]) -> UnknownBlock:
+    facts = tuple(dict.fromkeys(item.fact for item in items))
+    playbooks = tuple(dict.fromkeys(item.playbook for item in items if item.playbook and item.needed))
+    return UnknownBlock(*key, (ALL_OF_IT,) if ALL_OF_IT in facts else facts, playbooks)
 
 
 def place(target: Target) -> str:

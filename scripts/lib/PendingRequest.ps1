@@ -20,6 +20,7 @@ function Get-RequestDisposition {
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
     $lines = @($answer.Lines | Where-Object -FilterScript { $_.Trim() -ne '' -and $_ -notlike 'CertUtil:*' })
+    if ($lines.Count -eq 0) { return }
     $rows = @(ConvertFrom-Csv -InputObject $lines -Header 'Id', 'Disposition' | Select-Object -Skip 1)
     if ($rows.Count -eq 0) { return }
     $word = ''

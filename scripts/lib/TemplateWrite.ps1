@@ -126,8 +126,8 @@ function Get-AttributeStamp {
     Reads from replPropertyMetaData how often each attribute was written (Version) and by which change here (Usn).
     .DESCRIPTION
     A header of 16 bytes, version 1 and the number of entries; then 48 bytes an attribute: its ATTRTYP, what
-    PROPERTY_META_DATA_EXT holds ([MS-DRSR] 5.155: version, time, invocationId, originating USN), and the local USN. As a
-    whole it is not specified; a blob that is laid out otherwise counts as not readable. What one modify writes has one
+    PROPERTY_META_DATA_EXT holds ([MS-DRSR] 5.155: version, time, invocationId, originating USN), and the local USN. The
+    whole is not specified; a blob that is laid out otherwise counts as not readable. What one modify writes has one
     local USN. An attribute that was never written has version 0.
     Returns $null when the account cannot read it, or when it holds something else.
     .PARAMETER Metadata

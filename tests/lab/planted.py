@@ -344,6 +344,9 @@ CAUSES = (
     Planted("no security identifiers", OLD, connector_value("EnableSidSecurityExtension", 0)),
     Planted("service stopped", NOT_WORKING, stopped("PkiCreateConnectorSvc", on="conn1"),
             shows="PkiCreateConnectorSvc"),
+    # Without a service nobody can say as whom this connector would call the CA.
+    Planted("no service", NOT_WORKING, lambda g: g.lab.connector.change_state(services={}), shows="none of those",
+            together=False, complete=False),
     Planted("PKCS switched off", NOT_WORKING, connector_value("EnablePFxCreate", 0)),
     Planted("connector complains", NOT_WORKING,
             lambda g: g.lab.connector.registry.set(STATUS, "IssueDetails", text("0x80072EE7")), shows="0x80072EE7"),

@@ -161,7 +161,8 @@ function Set-LabExclusion {
             $there = @($state.mp_preference.ExclusionPath | Where-Object { $null -ne $_ })
             $kept = @($there) + @($Path | Where-Object { $there -notcontains $_ })
         }
-        $state.mp_preference.ExclusionPath = if ($kept.Count -gt 0) { @($kept) } else { $null }
+        $state.mp_preference.ExclusionPath = $null
+        if ($kept.Count -gt 0) { $state.mp_preference.ExclusionPath = [object[]] @($kept) }
     }
     return $true
 }

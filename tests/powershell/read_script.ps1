@@ -1,0 +1,203 @@
+# What PowerShell's own parser finds in each script of a folder, as JSON: later syntax, commands, redirections, .NET.
+param([string] $Folder)
+$ErrorActionPreference = 'Stop'
+$syntax = 'System.Management.Automation.Language'
+$isA = [Type].GetMethod('IsInstanceOfType', [Type[]] @([object]))
+$names = @{}
+
+# A predicate that is compiled: a script block would be called for each of a million nodes.
+function Find-Node($Tree, [string] $Kind) {
+    $type = "$syntax.$Kind" -as [Type]
+    $predicate = [Delegate]::CreateDelegate([Func[System.Management.Automation.Language.Ast, bool]], $type, $isA)
+    , @($Tree.FindAll($predicate, $true))
+}
+
+function Get-TypeName($TypeName) {
+    if ($TypeName -is [System.Management.Automation.Language.ArrayTypeName]) { return Get-TypeName $TypeName.ElementType }
+    if (-not $names.ContainsKey($TypeName.FullName)) {
+        $type = $TypeName.GetReflectionType()
+        if ($null -eq $type) { $type = $TypeName.GetReflectionAttributeType() }
+        $names[$TypeName.FullName] = if ($null -eq $type) { $TypeName.FullName } else { Get-Name $type }
+    }
+    $names[$TypeName.FullName]
+}
+
+function Get-Name([Type] $Type) {
+    if ($Type.IsArray) { return 'System.Array' }
+    if ($Type.IsGenericType) { return $Type.GetGenericTypeDefinition().FullName }
+    $Type.FullName
+}
+
+# The function around a node, or the file.
+function Get-Scope($Node) {
+    while ($null -ne $Node.Parent) {
+        $Node = $Node.Parent
+        if ($Node -is [System.Management.Automation.Language.FunctionDefinitionAst]) { return $Node }
+    }
+    $Node
+}
+
+# The types of variables: of parameters, of what is cast or made where it is assigned. Two types are none.
+function Get-VariableType($Tree) {
+    $found = @{}
+    foreach ($one in Find-Node $Tree 'ParameterAst') {
+        if ($one.StaticType -ne [object]) { $found["$((Get-Scope $one).Extent.StartOffset) $($one.Name)"] = $one.StaticType }
+    }
+    foreach ($one in Find-Node $Tree 'AssignmentStatementAst') {
+        $left = $one.Left
+        if ($left -is [System.Management.Automation.Language.ConvertExpressionAst]) { $left = $left.Child }
+        if ($left -isnot [System.Management.Automation.Language.VariableExpressionAst]) { continue }
+        $key = "$((Get-Scope $one).Extent.StartOffset) $left"
+        $type = Get-StatementType $one.Right $found
+        if ($found.ContainsKey($key) -and $found[$key] -ne $type) { $type = $null }
+        $found[$key] = $type
+    }
+    $found
+}
+
+function Get-StatementType($Statement, $Variables) {
+    if ($Statement -is [System.Management.Automation.Language.PipelineAst]) {
+        if ($Statement.PipelineElements.Count -ne 1) { return }
+        $Statement = $Statement.PipelineElements[0]
+    }
+    if ($Statement -is [System.Management.Automation.Language.CommandExpressionAst]) {
+        return Get-ExpressionType $Statement.Expression $Variables
+    }
+    if ($Statement -is [System.Management.Automation.Language.CommandAst] -and "$Statement" -match "^New-Object -TypeName '([\w.]+)") {
+        return $Matches[1] -as [Type]
+    }
+}
+
+function Get-ExpressionType($Node, $Variables) {
+    switch ($Node.GetType().Name) {
+        'ParenExpressionAst' { return Get-StatementType $Node.Pipeline $Variables }
+        'VariableExpressionAst' { return $Variables["$((Get-Scope $Node).Extent.StartOffset) $Node"] }
+        'TypeExpressionAst' { return }
+        'MemberExpressionAst' { return Get-MemberType $Node $Variables }
+        'InvokeMemberExpressionAst' { return Get-MemberType $Node $Variables }
+        'BinaryExpressionAst' { if ($Node.Operator -in 'Format', 'Join') { return [string] } }
+        'UnaryExpressionAst' { if ("$($Node.TokenKind)" -eq 'Join') { return [string] } }
+    }
+    if ($Node.StaticType -ne [object]) { $Node.StaticType }
+}
+
+# What a property holds or a method returns, where all its overloads agree.
+function Get-MemberType($Node, $Variables) {
+    $owner = if ($Node.Static) { $Node.Expression.TypeName.GetReflectionType() } else { Get-ExpressionType $Node.Expression $Variables }
+    if ($null -eq $owner -or $Node.Member -isnot [System.Management.Automation.Language.StringConstantExpressionAst]) { return }
+    $name = $Node.Member.Value
+    if ($Node.Static -and $name -eq 'new') { return $owner }
+    $kept = @(foreach ($one in $owner.GetMember($name)) {
+        if ($one -is [System.Reflection.MethodInfo]) { $one.ReturnType } elseif ($one -is [System.Reflection.PropertyInfo]) { $one.PropertyType }
+    })
+    $kept = @($kept | Select-Object -Unique)
+    if ($kept.Count -eq 1 -and $kept[0] -notin [object], [void] -and -not $kept[0].IsGenericParameter) { $kept[0] }
+}
+
+function Read-Member($Tree) {
+    $variables = Get-VariableType $Tree
+    foreach ($node in Find-Node $Tree 'MemberExpressionAst') {
+        $name = "$($node.Member)"
+        if ($node -is [System.Management.Automation.Language.InvokeMemberExpressionAst]) {
+            $name += "/$(if ($null -eq $node.Arguments) { 0 } else { $node.Arguments.Count })"
+        }
+        $owner = if ($node.Static) { Get-TypeName $node.Expression.TypeName } else {
+            $type = Get-ExpressionType $node.Expression $variables
+            if ($null -ne $type) { Get-Name $type } else { '' }
+        }
+        @{ owner = "$owner"; member = $name; line = $node.Extent.StartLineNumber }
+    }
+    foreach ($node in Find-Node $Tree 'CommandAst') {
+        if ("$node" -notmatch "^New-Object -TypeName '([\w.]+)('|\[)(?:.*-ArgumentList (.+))?") { continue }
+        $type = $Matches[1]
+        $arguments = if ($Matches.ContainsKey(3)) { @($node.CommandElements[-1].Elements).Count } else { 0 }
+        $generic = if ($Matches[2] -eq '[') { '`1' }
+        @{ owner = "$type$generic"; member = "new/$arguments"; line = $node.Extent.StartLineNumber }
+    }
+}
+
+function Read-Command($Tree) {
+    foreach ($node in Find-Node $Tree 'CommandAst') {
+        $parameters = @(); $arguments = @(); $splatted = @(); $name = "$($node.GetCommandName())"
+        for ($at = 1; $at -lt $node.CommandElements.Count; $at++) {
+            $one = $node.CommandElements[$at]
+            if ($one -is [System.Management.Automation.Language.CommandParameterAst]) {
+                $parameters += $one.ParameterName
+                $value = if ($null -ne $one.Argument) { $one.Argument } elseif ($at + 1 -lt $node.CommandElements.Count) { $node.CommandElements[$at + 1] }
+                if ($value -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $arguments += , @($one.ParameterName, $value.Value) }
+            }
+            elseif ($one -is [System.Management.Automation.Language.VariableExpressionAst] -and $one.Splatted) { $splatted += $one.VariablePath.UserPath }
+        }
+        @{
+            name = $name; parameters = $parameters; arguments = $arguments; splatted = $splatted
+            redirections = @(foreach ($one in $node.Redirections) { "$one" }); line = $node.Extent.StartLineNumber
+            within = "$((Get-Scope $node).Name)"
+        }
+    }
+}
+
+# The names in tables that are given to commands with @name, by the function that they stand in.
+function Read-Splat($Tree) {
+    foreach ($one in Find-Node $Tree 'AssignmentStatementAst') {
+        if ($one.Left -isnot [System.Management.Automation.Language.VariableExpressionAst]) { continue }
+        $table = if ($one.Right -is [System.Management.Automation.Language.CommandExpressionAst]) { $one.Right.Expression }
+        if ($table -is [System.Management.Automation.Language.HashtableAst]) {
+            @{ within = "$((Get-Scope $one).Name)"; name = "$($one.Left.VariablePath.UserPath)"; keys = @($table.KeyValuePairs.Item1 | ForEach-Object { "$_" }) }
+        }
+    }
+}
+
+function Read-Later($Tree) {
+    foreach ($kind in 'TernaryExpressionAst', 'PipelineChainAst', 'TypeDefinitionAst', 'UsingStatementAst', 'ConfigurationDefinitionAst') {
+        foreach ($one in Find-Node $Tree $kind) { "${kind}: $one" }
+    }
+    foreach ($one in Find-Node $Tree 'BinaryExpressionAst') {
+        if ("$($one.Operator)" -like 'QuestionQuestion*') { "$one" }
+        if ("$($one.Operator)" -eq 'DotDot' -and $one.Left.StaticType -eq [string]) { "a range of characters: $one" }
+        if ("$($one.Operator)" -like '*replace' -and (Find-Node $one.Right 'ScriptBlockExpressionAst').Count -gt 0) { "replaces by a script block: $one" }
+    }
+    foreach ($one in Find-Node $Tree 'AssignmentStatementAst') { if ("$($one.Operator)" -like 'QuestionQuestion*') { "$one" } }
+    foreach ($one in (Find-Node $Tree 'MemberExpressionAst') + (Find-Node $Tree 'IndexExpressionAst')) { if ($one.NullConditional) { "$one" } }
+    foreach ($one in Find-Node $Tree 'InvokeMemberExpressionAst') { if ($one.GenericTypeArguments) { "$one" } }
+    foreach ($one in Find-Node $Tree 'ForEachStatementAst') { if ("$($one.Flags)" -ne 'None') { "foreach -Parallel: $one" } }
+    foreach ($one in Find-Node $Tree 'FunctionDefinitionAst') { if ($one.IsWorkflow) { "a workflow: $($one.Name)" } }
+    foreach ($one in Find-Node $Tree 'ScriptBlockAst') { if ($null -ne $one.CleanBlock) { "a clean block: $one" } }
+    foreach ($one in Find-Node $Tree 'PipelineBaseAst') { if ($one.Background) { "in the background: $one" } }
+    foreach ($one in Find-Node $Tree 'ConstantExpressionAst') {
+        if ("$one" -match '^[-+]?(0b|[\dx][\da-fx.]*(u|y|s|n|ul|us|uy)(kb|mb|gb)?$)' -and $one.StaticType -ne [string] -and "$one" -notmatch '^0x') { "a number of later versions: $one" }
+    }
+    foreach ($one in Find-Node $Tree 'ExpandableStringExpressionAst') { if ("$one" -cmatch '(?<!`)(``)*`[eu]') { "an escape of later versions: $one" } }
+    foreach ($one in Find-Node $Tree 'StringConstantExpressionAst') {
+        if ("$($one.StringConstantType)" -like 'DoubleQuoted*' -and "$one" -cmatch '(?<!`)(``)*`[eu]') { "an escape of later versions: $one" }
+    }
+    foreach ($one in Find-Node $Tree 'VariableExpressionAst') {
+        if ($one.VariablePath.UserPath -in 'IsWindows', 'IsLinux', 'IsMacOS', 'IsCoreCLR', 'PSStyle', 'EnabledExperimentalFeatures') { "$one" }
+    }
+}
+
+function Read-Key($Tree) {
+    foreach ($table in Find-Node $Tree 'HashtableAst') { foreach ($pair in $table.KeyValuePairs) { "$($pair.Item1)" } }
+    foreach ($one in Find-Node $Tree 'AssignmentStatementAst') {
+        if ($one.Left -is [System.Management.Automation.Language.MemberExpressionAst]) { "$($one.Left.Member)" }
+    }
+}
+
+function Read-Script([string] $File) {
+    $tokens = $null; $errors = $null
+    $tree = [System.Management.Automation.Language.Parser]::ParseFile($File, [ref] $tokens, [ref] $errors)
+    $types = foreach ($kind in 'TypeExpressionAst', 'TypeConstraintAst', 'AttributeAst') {
+        foreach ($one in Find-Node $tree $kind) { Get-TypeName $one.TypeName }
+    }
+    @{
+        file = [System.IO.Path]::GetFileName($File)
+        errors = @($errors | ForEach-Object { "$_" })
+        functions = @((Find-Node $tree 'FunctionDefinitionAst') | ForEach-Object { "$($_.Name)" })
+        start = @($tree.EndBlock.Statements | Select-Object -First 2 | ForEach-Object { "$_" })
+        later = @(Read-Later $tree); commands = @(Read-Command $tree); splats = @(Read-Splat $tree)
+        types = @($types | Select-Object -Unique); members = @(Read-Member $tree); keys = @(Read-Key $tree | Select-Object -Unique)
+    }
+}
+
+$null = [System.DirectoryServices.Protocols.LdapConnection]
+$rows = foreach ($file in [System.IO.Directory]::GetFiles($Folder, '*.ps1')) { Read-Script $file }
+ConvertTo-Json -InputObject @($rows) -Depth 6 -Compress
