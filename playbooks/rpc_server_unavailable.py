@@ -23,7 +23,7 @@ META = Meta(
 @cause("The profile names a host that no CA has", reads=("Intune: certificationAuthority", "directory: dNSHostName"))
 def profile_names_wrong_host(profile: Profile, estate: Estate) -> Iterator[Found]:
     hosts = sorted({service.host for service in estate.directory.enrollment_services})
-    if profile.ca_host not in hosts:
+    if hosts and profile.ca_host not in hosts:
         by_case = profile.ca_host.lower() in map(str.lower, hosts)
         weak = "Only upper and lower case differ, which DNS ignores." if by_case else ""
         seen = profile.evidence("certificationAuthority", profile.ca_host or "empty")
@@ -50,7 +50,9 @@ def template_published_nowhere(issuance: Issuance, estate: Estate) -> Iterator[F
     if not any(service.offers(template) for service in estate.directory.enrollment_services):
         shows = f"does not list {template.name}, nor does any other CA"
         seen = ca.enrollment_service.evidence("certificateTemplates", shows)
-        yield Found(f"{template.name} is not published.", seen, fix=intents.Publish(template, ca), code="0x80094800")
+        fix, which = intents.Publish(template, ca), "the one CA that is to offer it: --ca, or the profile with --intune"
+        missing = which if estate.has_a_choice_of_cas(template) else ""
+        yield Found(f"{template.name} is not published.", seen, fix=fix, missing=missing, code="0x80094800")
 
 
 @cause("The directory has no template of this name", reads=("Intune: certificateTemplateName", "directory: templates"))

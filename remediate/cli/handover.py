@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,20 +21,21 @@ from remediate.model.plan import Plan, unseal
 def script(file: str, out: str, as_json: bool) -> int:
     """Write change.ps1, verify.ps1 and rollback.ps1 for each target of a sealed PLAN, and one README.
 
-    Exit codes: 0 written, 1 error, 3 refused: the plan is incomplete, expired, empty or was edited.
+    Exit codes: 0 written, 1 error, 3 refused: the plan is incomplete, expired, empty, was edited, or does not say what
+    makes a target the right one.
     """
+    from remediate.render.documents import HandoverDocument
     from remediate.render.powershell.handover import handover
 
     sealed = _read(Path(file))
     plan, digest = unseal(sealed, where=file)
     _check(plan, where=file)
-    folder = _new_folder(Path(out))
     files = handover(plan, digest, sealed=sealed)
-    _write(folder, files)
+    _write(Path(out), files)
     if as_json:
-        write_json({"folder": str(folder), "plan_id": digest, "files": sorted(files)})
+        write_json(HandoverDocument(folder=out, plan_id=digest, files=tuple(sorted(files))))
     else:
-        click.echo(f"{len(files)} files in {folder}. Begin with {folder / 'README.txt'}.")
+        click.echo(f"{len(files)} files in {out}. Begin with {Path(out) / 'README.txt'}.")
     return 0
 
 
@@ -41,39 +43,57 @@ def _read(path: Path) -> bytes:
     try:
         return contents(path)
     except OSError as error:
-        raise DocumentError("cannot be read", where=str(path), why=error.strerror or "") from error
+        why = error.strerror or ""
+        raise DocumentError("cannot be read", where=str(path), why=why, do="Check the path.") from error
 
 
 def _check(plan: Plan, *, where: str) -> None:
     """Raise RefusedError for a plan that no script would carry out."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if not plan.complete:
         raise RefusedError("the plan is incomplete", where=where, do="Read what it says is unknown, then plan again.")
     if not plan.actions:
         raise RefusedError("the plan changes nothing", where=where, do="There is nothing to hand over.")
-    if plan.expires_at < datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"):
+    if plan.expires_at <= now:
         raise RefusedError(f"the plan expired at {plan.expires_at}", where=where, do="Plan again.")
-
-
-def _new_folder(path: Path) -> Path:
-    """Make the folder. Raises UsageError when something is in it: scripts of two plans must not stand side by side."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UsageError("it is not empty", where=str(path), do="Name a new folder with --out.")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    return path
+    if plan.not_after and plan.not_after <= now:
+        raise RefusedError(f"the plan's window closed at {plan.not_after}", where=where, do="Plan again.")
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(exist_ok=True)
+    """Write all of the files, or leave nothing. Raises UsageError, DocumentError."""
+    made: list[Path] = []
+    try:
+        _make_folder(folder, made)
+        for name, content in files.items():
+            path = folder / name
+            _make_folder(path.parent, made, empty=False)
+            made.append(path)
             path.write_bytes(content)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+    except OSError as error:
+        _take_away(made)
+        where, why = str(error.filename or folder), error.strerror or ""
+        raise DocumentError("cannot be written", where=where, why=why, do="Name another folder with --out.") from error
+    except BaseException:
+        _take_away(made)
+        raise
 
 
-def _unwritable(path: Path, error: OSError) -> DocumentError:
-    return DocumentError("cannot be written", where=str(path), why=error.strerror or "", do="Name another folder.")
+def _make_folder(path: Path, made: list[Path], *, empty: bool = True) -> None:
+    """Make a folder with those above it. Raises UsageError when something is in it: scripts of two plans must not
+    stand side by side."""
+    if path.is_dir():
+        if empty and any(path.iterdir()):
+            raise UsageError("it is not empty", where=str(path), do="Name a new folder with --out.")
+        return
+    for above in (*reversed(path.parents), path):
+        if not above.exists():
+            made.append(above)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def _take_away(made: list[Path]) -> None:
+    """Remove what was made, the last first; a folder that somebody has put something into stays."""
+    for path in reversed(made):
+        with suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()

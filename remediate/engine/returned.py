@@ -12,28 +12,35 @@ import msgspec
 
 from remediate.actions.states import before_and_after
 from remediate.model.errors import RefusedError
-from remediate.model.journal import Event, Journal, JournalLine
+from remediate.model.journal import Event, JournalLine
 from remediate.model.places import DirectoryPlace
 from remediate.model.plan import Action, Plan
 from remediate.model.result import RunResult, StepResult, Table
 
 DIRECTORY = "directory"
 REVISION = "msPKI-Template-Minor-Revision"
-_EVENTS: dict[str, tuple[Event, ...]] = {
-    "changed": ("begin", "done"),
-    "begun": ("begin",),
-    "declined": ("declined",),
-    "as wanted": ("as wanted",),
-}
+RESTART = "restart_service"
+
+# The longest value that is shown; a descriptor is longer.
+_SHOWN = 80
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one action stands after all results so far: `done`, `as wanted`, `undone`, `unresolved`, `open`."""
+    """Where one action stands after all results so far.
+
+    `state` is `done`, `as wanted` (found so), `undone`, `unresolved` (begun, and nothing says how it ended),
+    `declined`, `not as wanted` (verify.ps1 found it so) or `open`.
+    """
 
     action: Action
     target: str
     state: str
     detail: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the action is as the plan wants it."""
+        return self.state in ("done", "as wanted")
 
 
 def target_of(action: Action) -> str:
@@ -44,46 +51,67 @@ def target_of(action: Action) -> str:
 def check(result: RunResult, plan: Plan, digest: str, *, where: str) -> None:
     """Raise RefusedError for a result of another plan, of a target the plan does not have, or of other steps."""
     if result.plan_id != digest:
-        raise RefusedError(f"it belongs to plan {result.plan_id[:12]}", where=where, do="Import it with its own plan.")
+        why = f"it belongs to plan {result.plan_id[:12]}, not to {digest[:12]}"
+        raise RefusedError("the result is of another plan", where=where, why=why, do="Import it with its own plan.")
     mine = {action.id: action for action in plan.actions if target_of(action) == result.target}
     if not mine:
-        raise RefusedError(f"the plan has nothing to do on {result.target}", where=where)
+        do = "Ask for the file again, as the script wrote it."
+        raise RefusedError(f"the plan has nothing to do on {result.target}", where=where, do=do)
     for step in result.steps:
         action = mine.get(step.id)
         if action is None or action.kind != step.kind:
-            raise RefusedError(f"step {step.id} is not one of the plan's on {result.target}", where=where)
+            do = "Ask for the file again, as the script wrote it."
+            raise RefusedError(f"step {step.id} is not one of the plan's on {result.target}", where=where, do=do)
 
 
-def check_new(result: RunResult, journal: Journal, *, where: str, run: str) -> None:
-    """Raise RefusedError for a result that the run already holds."""
-    if any(line.event == "imported" and line.detail == result.sha256 for line in journal.lines):
-        raise RefusedError(f"it was imported before, into {run}", where=where)
+def is_held(result: RunResult, lines: Iterable[JournalLine]) -> bool:
+    """Whether the lines tell of this very record already."""
+    return any(line.event == "imported" and line.detail == result.sha256 for line in lines)
 
 
-def lines_for(result: RunResult, journal: Journal) -> tuple[JournalLine, ...]:
-    """Return the journal lines of a result; steps that an earlier import already told are not told again."""
-    told = {(line.target, line.action, line.at, line.event) for line in journal.lines}
-    lines = [_line(result, result.finished or result.started, "imported", detail=result.sha256)]
-    lines += [line for step in result.steps for line in _step_lines(result, step)]
-    return tuple(line for line in lines if (line.target, line.action, line.at, line.event) not in told)
+def lines_for(result: RunResult, lines: Iterable[JournalLine]) -> tuple[JournalLine, ...]:
+    """Return the journal lines of a result; what the lines so far tell already is not told again.
+
+    A record holds what earlier runs of the script wrote too: a write is the same when it began at the same time.
+    """
+    told = {_identity(line) for line in lines}
+    found = (line for step in result.steps for line in _step_lines(result, step))
+    return (*_run_lines(result), *(line for line in found if _identity(line) not in told))
+
+
+def _identity(line: JournalLine) -> tuple[str, int, bool, str, str]:
+    return line.target, line.action, line.undo, line.event, line.began or line.at
+
+
+def _run_lines(result: RunResult) -> Iterator[JournalLine]:
+    at = result.finished or result.started
+    yield _line(result, at, "imported", detail=result.sha256)
+    if result.exit_code == 4:
+        yield _line(result, at, "failed", detail=result.message)
+    elif result.exit_code in (1, 3):
+        yield _line(result, at, "refused", detail=result.message)
 
 
 def _step_lines(result: RunResult, step: StepResult) -> Iterator[JournalLine]:
-    if result.kind == "verify":
-        return
-    for event in _EVENTS.get(step.outcome, ()):
-        ended = event in ("done", "as wanted", "declined")
-        at = (step.finished if ended else step.started) or result.finished or result.started
-        yield _line(result, at, event, step=step)
+    at = result.finished or result.started
+    if step.outcome in ("begun", "changed"):
+        yield _line(result, step.started or at, "begin", step=step)
+    if step.outcome == "changed":
+        yield _line(result, step.finished or at, "done", step=step, began=step.started or at)
+    if step.outcome in ("as wanted", "declined", "not as wanted"):
+        yield _line(result, at, step.outcome, step=step)
 
 
-def _line(result: RunResult, at: str, event: Event, *, step: StepResult | None = None, detail: str = "") -> JournalLine:
+def _line(
+    result: RunResult, at: str, event: Event, *, step: StepResult | None = None, began: str = "", detail: str = ""
+) -> JournalLine:
     return JournalLine(
         at=at,
         event=event,
         source=f"{result.kind}.ps1",
         target=result.target,
         action=step.id if step else 0,
+        began=began,
         before=step.before if step else None,
         after=step.after if step and event != "begin" else None,
         detail=step.detail if step else detail,
@@ -93,38 +121,61 @@ def _line(result: RunResult, at: str, event: Event, *, step: StepResult | None =
 
 
 def differences(result: RunResult, plan: Plan) -> Iterator[str]:
-    """Yield, for people, where a script wrote something else than the plan says: none for an honest one."""
+    """Yield, for people, where a script found or left something else than the plan says: none for an honest one."""
     actions = {action.id: action for action in plan.actions}
     for step in result.steps:
-        if result.kind != "change" or step.outcome != "changed":
-            continue
         before, after = before_and_after(actions[step.id])
-        for name in sorted({*_unlike(before, step.before), *_unlike(after, step.after)}):
-            yield f"{step.id}. {step.label}: {name} is not what the plan says"
+        if result.kind == "rollback":
+            before, after = after, before
+        if result.kind != "verify" and step.outcome in ("begun", "changed"):
+            yield from _unlike(actions[step.id], before, step.before, when="was")
+        if step.outcome in ("changed", "as wanted"):
+            yield from _unlike(actions[step.id], after, step.after, when="became")
 
 
-def _unlike(planned: Table, found: Table) -> Iterator[str]:
-    """The names that differ; a minor revision only has to be there, for a rollback between two changes raises it."""
-    for name in sorted({*planned, *found} - {REVISION}):
-        if planned.get(name) != found.get(name):
-            yield name
+def _unlike(action: Action, planned: Table, found: Table, *, when: str) -> Iterator[str]:
+    """What differs; a minor revision only has to be there, for a rollback between two changes raises it."""
+    for name in sorted(planned):
+        now, wanted = found.get(name), planned[name]
+        alike = (now is None) == (wanted is None) if name == REVISION else now == wanted
+        if not alike:
+            yield f"{action.id}. {action.label}: {name} {when} {_shown(now)}, the plan says {_shown(wanted)}"
 
 
-def standings(plan: Plan, journal: Journal) -> tuple[Standing, ...]:
-    """Return where every action of the plan stands."""
-    return tuple(_standing(action, journal.lines) for action in plan.actions)
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "absent"
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+
+
+def standings(plan: Plan, lines: Iterable[JournalLine]) -> tuple[Standing, ...]:
+    """Return where every action of the plan stands, by the times at which things happened, not of their import."""
+    in_order = sorted(lines, key=lambda line: line.at)
+    return tuple(_standing(action, in_order) for action in plan.actions)
 
 
 def _standing(action: Action, lines: Iterable[JournalLine]) -> Standing:
     state, detail = "open", ""
     for line in lines:
-        if line.action != action.id:
-            continue
-        if line.event == "begin":
-            state = "unresolved"
-        elif line.event == "done":
-            state = "undone" if line.undo and action.kind != "restart_service" else "done"
-        elif line.event in ("as wanted", "declined") and state == "open":
-            state = line.event
-        detail = line.detail or detail
+        if line.action == action.id:
+            state = _state(state, line, restarts=action.kind == RESTART)
+            detail = line.detail
     return Standing(action=action, target=target_of(action), state=state, detail=detail)
+
+
+def _state(state: str, line: JournalLine, *, restarts: bool) -> str:
+    """The state after a line. A service that runs says nothing of a restart; a rollback restarts too."""
+    match line.event:
+        case "begin":
+            return "unresolved"
+        case "done":
+            return "undone" if line.undo and not restarts else "done"
+        case "as wanted" if line.undo:
+            return state if restarts else "undone"
+        case "as wanted":
+            return state if state == "done" or restarts else "as wanted"
+        case "declined":
+            return state if line.undo or state == "undone" else "declined"
+        case "not as wanted":
+            return state if state in ("open", "undone", "declined") else "not as wanted"
+    return state

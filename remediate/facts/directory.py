@@ -38,6 +38,13 @@ _BROAD = frozenset(
 )
 _BROAD_RIDS = frozenset({513, 514, 515})
 
+# Where objects of a class stand, directly below, in CN=Public Key Services ([MS-WCCE] 2.2.2.11).
+_CONTAINERS = {
+    "pKICertificateTemplate": "certificate templates",
+    "pKIEnrollmentService": "enrollment services",
+    "certificationAuthority": "certification authorities",
+}
+
 
 class DirectoryObject:
     """One entry with its attributes by name, in any case. Asking for what was not answered raises UnknownFact."""
@@ -288,8 +295,12 @@ class Directory:
         raise UnknownFact("CN=Partitions", "no crossRef bears the NetBIOS name of the domain")
 
     def _services(self, object_class: str) -> Iterator[Entry]:
+        """Entries of a class; one whose class may not be read belongs where it stands, and is unknown when used."""
         for entry in self.document.public_key_services.need("CN=Public Key Services") or []:
-            if object_class.lower() in map(str.lower, entry.texts("objectClass")):
+            classes = entry.texts("objectClass")
+            parent = entry.dn.lower().partition(",")[2]
+            unread = not classes and parent.startswith(f"cn={_CONTAINERS[object_class]},")
+            if unread or object_class.lower() in map(str.lower, classes):
                 yield entry
 
     @cached_property

@@ -137,7 +137,13 @@ class Estate:
         named = [ca for ca in self.certification_authorities if any(self.matches(p, ca) for p in asking)]
         everywhere = not named or template.name.lower() in {name.lower() for name in self._asked_templates}
         candidates = self.certification_authorities if everywhere else named
-        yield from (ca for ca in candidates if ca.service is not None)
+        known = [ca for ca in candidates if ca.service is not None]
+        yield from [ca for ca in known if ca.asked] or known
+
+    def has_a_choice_of_cas(self, template: Template) -> bool:
+        """Whether several CAs could issue a template and no profile says which one is to."""
+        asking = [profile for profile in self.profiles if profile.template.lower() == template.name.lower()]
+        return not asking and len(tuple(self._issuers(template))) > 1
 
     def matches(self, profile: Profile, ca: CertificationAuthority) -> bool:
         """Whether a profile means this CA: its host or its name is right."""

@@ -37,6 +37,8 @@ REVOKING_SERVICE = "PkiRevokeConnectorSvc"
 _STANDALONE = {3: "standalone root", 4: "standalone subordinate"}
 # Before the first version no certificate is issued; before the second there is no security identifier in them.
 _CAN_ISSUE, _CAN_MAP_STRONGLY = (6, 2101, 13, 0), (6, 2406, 0, 1001)
+# Where the keys of all CAs of a host stand; which one is active is not known when it cannot be read.
+_CONFIGURATION = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration"
 
 
 def short_name(host: str) -> str:
@@ -110,7 +112,7 @@ class CertificationAuthority(Addressed):
 
     def at(self, what: str) -> str:
         """Return the address of one of its registry values."""
-        return f"{short_name(self.host)} {self.configuration_key}\\{what}"
+        return f"{short_name(self.host)} {self.configuration_key or _CONFIGURATION}\\{what}"
 
     @property
     def policy_module(self) -> str:

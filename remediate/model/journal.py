@@ -1,26 +1,34 @@
 """The journal of a run: append-only JSON lines, each with the hash of the line before.
 
 A line is one JSON object and a line feed. `previous` is the SHA-256 of the whole line before without its line feed,
-empty in the first: a line that was taken out, put in or edited breaks the chain, and is seen.
+empty in the first: a line that was taken out, put in or edited breaks the chain, and is seen. Beside the journal stands
+how many lines it had and the last one's hash, so that the end of the chain is held too. It is no signature.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal
 
 import msgspec
 
 from remediate.model.secret import refuse_to_encode
 
-Event = Literal["opened", "imported", "begin", "done", "declined", "as wanted", "failed", "unresolved", "closed"]
+Event = Literal[
+    "opened", "imported", "begin", "done", "declined", "as wanted", "not as wanted", "refused", "failed", "unresolved",
+    "closed",
+]  # fmt: skip
 Table = dict[str, str | None]
+
+_END = re.compile(rb"([1-9][0-9]{0,8}) ([0-9a-f]{64})\n")
 
 
 class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line. `at` is UTC; `action` is the plan's number, 0 for the run as a whole; `by` the account that acted.
 
-    `source` tells who did it: `apply`, or a script by its kind and target. `undo` marks what a rollback did.
+    `source` tells who did it: `apply`, or a script by its name. `began` of a `done` is the `at` of its `begin`. `undo`
+    marks what a rollback did.
     """
 
     at: str
@@ -28,6 +36,7 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     source: str
     target: str = ""
     action: int = 0
+    began: str = ""
     before: Table | None = None
     after: Table | None = None
     detail: str = ""
@@ -37,8 +46,8 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """What a journal holds. `broken` tells the first line that does not follow from the one before, `torn` a last
-    line that was not written to its end; empty and false when all is well."""
+    """What a journal holds. `broken` tells the first thing that was changed in it by hand, `torn` a last line that was
+    not written to its end; empty and false when all is well."""
 
     lines: tuple[JournalLine, ...]
     broken: str = ""
@@ -48,9 +57,9 @@ class Journal(msgspec.Struct, frozen=True):
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=refuse_to_encode)
 
 
-def line_hash(text: bytes) -> str:
+def line_hash(line: bytes) -> str:
     """Return the SHA-256 of a line without its line feed, in hexadecimal."""
-    return hashlib.sha256(text.rstrip(b"\n")).hexdigest()
+    return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
 
 
 def chained(line: JournalLine, *, previous: str) -> bytes:
@@ -58,18 +67,53 @@ def chained(line: JournalLine, *, previous: str) -> bytes:
     return _ENCODER.encode(msgspec.structs.replace(line, previous=previous)) + b"\n"
 
 
-def read_journal(text: bytes) -> Journal:
-    """Return a journal; whatever stands after a break is not believed and not returned."""
-    whole, _, rest = text.rpartition(b"\n")
+def continued(text: bytes, *lines: JournalLine) -> bytes:
+    """Return what is to be written behind a whole journal's text."""
+    previous = line_hash(text[:-1].rpartition(b"\n")[2]) if text else ""
+    added = b""
+    for line in lines:
+        row = chained(line, previous=previous)
+        previous = line_hash(row)
+        added += row
+    return added
+
+
+def end_of(text: bytes) -> bytes:
+    """Return how many lines a whole journal has and the last one's hash, as the text that stands beside it."""
+    rows = text.split(b"\n")[:-1]
+    return f"{len(rows)} {line_hash(rows[-1])}\n".encode("ascii")
+
+
+def read_journal(text: bytes, *, end: bytes) -> Journal:
+    """Return a journal; whatever stands after a break is not believed and not returned.
+
+    `end` is what `end_of` gave. Lines beyond it that follow are believed: it is written after them.
+    """
+    *rows, rest = text.split(b"\n")
     lines: list[JournalLine] = []
     previous = ""
-    for number, row in enumerate(whole.split(b"\n") if whole else [], start=1):
+    for number, row in enumerate(rows, start=1):
         try:
             line = msgspec.json.decode(row, type=JournalLine)
         except (msgspec.MsgspecError, UnicodeError):
             return Journal(tuple(lines), broken=f"line {number} is no line of a journal", torn=bool(rest))
         if line.previous != previous:
-            return Journal(tuple(lines), broken=f"line {number} does not follow line {number - 1}", torn=bool(rest))
+            return Journal(tuple(lines), broken=_where(number), torn=bool(rest))
         lines.append(line)
         previous = line_hash(row)
-    return Journal(tuple(lines), torn=bool(rest))
+    return Journal(tuple(lines), broken=_contradicted(rows, end), torn=bool(rest))
+
+
+def _where(number: int) -> str:
+    return f"line {number} does not follow line {number - 1}" if number > 1 else "its first line is missing"
+
+
+def _contradicted(rows: list[bytes], end: bytes) -> str:
+    """What a chain that is whole in itself does not have in common with its end; empty when nothing."""
+    known = _END.fullmatch(end)
+    if known is None:
+        return "its end is not recorded, or not as it should be"
+    count = int(known[1])
+    if len(rows) < count:
+        return f"it had {count} lines and has {len(rows)}"
+    return "" if line_hash(rows[count - 1]) == known[2].decode("ascii") else f"line {count} was changed"

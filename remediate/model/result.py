@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,7 @@ ScriptKind = Literal["change", "verify", "rollback"]
 Outcome = Literal["not reached", "as wanted", "not as wanted", "begun", "changed", "declined"]
 Table = dict[str, str | None]
 
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _ENDING = re.compile(rb',"sha256":"([0-9a-f]{64})"\}\s*\Z')
 
 
@@ -75,4 +77,12 @@ def read_result(text: bytes, *, where: str) -> RunResult:
         raise DocumentError("this is no result of a script", where=where, why=str(error), do=again) from error
     if result.format_version.partition(".")[0] != RESULT_FORMAT.partition(".")[0]:
         raise DocumentError(f"result format {result.format_version} is not known", where=where, do="Update remediate.")
+    for time in (result.started, *_later_times(result)):
+        if not _TIME.fullmatch(time):
+            raise DocumentError("a time in it is not UTC like 2026-11-23T09:30:00Z", where=where, why=time, do=again)
     return result
+
+
+def _later_times(result: RunResult) -> Iterator[str]:
+    """The times that may be missing: those of what was not ended, or not begun."""
+    yield from filter(None, (result.finished, *(time for s in result.steps for time in (s.started, s.finished))))

@@ -134,7 +134,7 @@ def _refused(block: reading.RefusedBlock) -> Iterator[Line]:
 def _not_planned(block: reading.NotPlannedBlock) -> Iterator[Line]:
     yield from _once("NOT PLANNED", block.finding, block.reasons[0].finding, repeats=block.repeats)
     for reason in block.reasons:
-        yield from _labelled("missing", reason.why)
+        yield from _labelled("missing", reading.missing(reason))
     if block.finding and not block.repeats:
         yield from _advice(block.finding)
 

@@ -10,6 +10,7 @@ import msgspec
 from remediate.engine.device_logs import DeviceLog
 from remediate.facts.documents import Failure
 from remediate.model.errors import RemediateError, TransportError, UnknownFact
+from remediate.model.result import ScriptKind
 
 
 class CauseDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,47 @@ class HandoverDocument(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     plan_id: str
     files: tuple[str, ...]
+
+
+class ImportedResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that was taken: its file, and what its script said of itself. Times are UTC."""
+
+    file: str
+    kind: ScriptKind
+    target: str
+    computer: str
+    account: str
+    started: str
+    finished: str
+    exit_code: int
+    message: str
+
+
+class ActionStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an action of the plan stands after all results so far; `state` as `engine.returned.Standing` has it."""
+
+    id: int
+    label: str
+    target: str
+    state: str
+    detail: str
+
+
+class ImportDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`remediate import --json`: the run and its folder, what was taken now, and where the plan stands.
+
+    `done` is whether every action is done and nothing `differs` from the plan; `held_before` are files that the run
+    holds already.
+    """
+
+    run: str
+    folder: str
+    plan_id: str
+    done: bool
+    results: tuple[ImportedResult, ...]
+    held_before: tuple[str, ...]
+    actions: tuple[ActionStanding, ...]
+    differs: tuple[str, ...]
 
 
 class ErrorDescription(msgspec.Struct, frozen=True, kw_only=True):

@@ -141,7 +141,7 @@ def _refused(plan: Plan) -> Iterator[str]:
 def _not_planned(plan: Plan) -> Iterator[str]:
     for block in reading.not_planned(plan):
         yield from _once(block.finding, block.reasons[0].finding, repeats=block.repeats)
-        yield from (f"- missing: {escape(reason.why)}" for reason in block.reasons)
+        yield from (f"- missing: {escape(reading.missing(reason))}" for reason in block.reasons)
         if block.finding and not block.repeats:
             yield from _advice(block.finding)
 

@@ -100,6 +100,11 @@ def not_planned(plan: Plan) -> tuple[NotPlannedBlock, ...]:
     return tuple(NotPlannedBlock(known.get(name), items, name in told) for name, items in groups.items())
 
 
+def missing(reason: NotPlanned) -> str:
+    """Return what is missing in words; a parameter as the option that gives it."""
+    return f"--set {reason.why}=..." if reason.why.isidentifier() else reason.why
+
+
 def _told(plan: Plan) -> set[str]:
     return {block.finding.id for block in problems(plan)}
 

@@ -18,6 +18,7 @@ from remediate.render.documents import (
     CollectorsDocument,
     ErrorDocument,
     HandoverDocument,
+    ImportDocument,
     PlaybooksDocument,
 )
 
@@ -27,6 +28,7 @@ DOCUMENTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "bundle": BundleDocument,
     "collectors": CollectorsDocument,
     "handover": HandoverDocument,
+    "import": ImportDocument,
     "error": ErrorDocument,
 }
 """The documents by name; the schema of each stands in NAME.schema.json."""

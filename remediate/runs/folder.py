@@ -2,24 +2,28 @@
 
     RUN/plan.json        the sealed plan, byte for byte
     RUN/journal.jsonl    append-only, hash-chained, each line on the disk before the next thing happens
+    RUN/journal.end      how many lines that has, and the last one's hash
     RUN/results/         records of scripts, as they were returned
 
-The folder is its owner's alone: mode 0700 where modes exist; on Windows it inherits from the profile, where nobody
-else may read.
+A run appears whole or not at all. Its folder is its owner's alone: mode 0700 where modes exist; on Windows it inherits
+from the profile, where nobody else may read.
 """
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from remediate.model.errors import DocumentError, RefusedError
-from remediate.model.journal import Journal, JournalLine, chained, line_hash, read_journal
+from remediate.model.journal import Journal, JournalLine, continued, end_of, read_journal
 from remediate.model.plan import Plan, unseal
+from remediate.runs.disk import append_whole, sync_folder, write_whole
+from remediate.runs.lock import held
 
-PLAN_FILE, JOURNAL_FILE, RESULTS = "plan.json", "journal.jsonl", "results"
+PLAN_FILE, JOURNAL_FILE, END_FILE, RESULTS = "plan.json", "journal.jsonl", "journal.end", "results"
 
 
 def state_folder(environment: Mapping[str, str], *, home: Path, windows: bool) -> Path:
@@ -36,19 +40,22 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, root: Path, *, sealed: bytes, digest: str, now: datetime) -> RunFolder:
-        """Make the folder of a new run, named by its time and its plan's digest."""
+    def create(cls, root: Path, *, sealed: bytes, opened: JournalLine, digest: str, now: datetime) -> RunFolder:
+        """Make the folder of a new run, named by its time and its plan's digest, with the first line of its journal.
+
+        Raises RefusedError when another run of the plan begins at the same second.
+        """
         path = root / f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:8]}"
+        new = root / f".{path.name}.new"
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.mkdir(mode=0o700)
-            _write(path / PLAN_FILE, sealed)
-            (path / RESULTS).mkdir(mode=0o700)
-            sync_folder(path)
+            if path.exists():
+                raise RefusedError("a run of this plan began at this very second", where=str(path), do="Run it again.")
+            _fill(new, sealed=sealed, journal=continued(b"", opened))
+            new.rename(path)
             sync_folder(root)
-        except FileExistsError as error:
-            raise RefusedError("a run of this plan begins at this very second", where=str(path)) from error
         except OSError as error:
+            shutil.rmtree(new, ignore_errors=True)
             raise _failed("cannot be made", path, error) from error
         return cls(path)
 
@@ -57,38 +64,54 @@ class RunFolder:
         """The run's name, by which other verbs find it."""
         return self.path.name
 
+    def sealed(self) -> bytes:
+        """Return the plan's file."""
+        return self._read(PLAN_FILE)
+
     def plan(self) -> tuple[Plan, str]:
         """Return the plan and its digest. Raises PlanEdited when somebody changed it."""
-        return unseal(self._read(PLAN_FILE), where=str(self.path / PLAN_FILE))
+        return unseal(self.sealed(), where=str(self.path / PLAN_FILE))
 
     def journal(self) -> Journal:
-        """Return the journal, empty before its first line."""
-        return read_journal(self._read(JOURNAL_FILE)) if (self.path / JOURNAL_FILE).exists() else Journal(())
+        """Return the journal; one that was edited or torn says so, and can be read but not continued."""
+        end = self._read(END_FILE) if (self.path / END_FILE).exists() else b""
+        return read_journal(self._read(JOURNAL_FILE), end=end)
+
+    def whole_journal(self) -> Journal:
+        """Return the journal. Raises RefusedError when it was edited, or its last line not written to its end."""
+        journal, path = self.journal(), str(self.path / JOURNAL_FILE)
+        if journal.broken:
+            do = "Put the folder back from a copy, or name another with --runs and import everything there."
+            raise RefusedError("the journal was edited", where=path, why=journal.broken, do=do)
+        if journal.torn:
+            do = "Cut what stands behind the last line feed off, then run this again."
+            raise RefusedError("the last line of the journal was not written to its end", where=path, do=do)
+        return journal
 
     def append(self, *lines: JournalLine) -> None:
-        """Write lines behind the last one; they are on the disk when this returns.
+        """Write lines behind the last one; all are on the disk when this returns, or none is there.
 
-        Raises RefusedError when the journal is broken or torn: nothing is added to what cannot be believed.
+        Raises RefusedError when the journal was edited or torn, or another process is writing.
         """
         path = self.path / JOURNAL_FILE
-        text = self._read(JOURNAL_FILE) if path.exists() else b""
-        journal = read_journal(text)
-        if journal.broken or journal.torn:
-            why = journal.broken or "its last line was not written to its end"
-            raise RefusedError("the journal cannot be continued", where=str(path), why=why, do="Look at it by hand.")
-        previous = line_hash(text.rstrip(b"\n").rpartition(b"\n")[2]) if text else ""
-        try:
-            _append(path, b"".join(_chain(lines, previous)))
-            sync_folder(self.path)
-        except OSError as error:
-            raise _failed("cannot be written", path, error) from error
+        with held(self.path / "journal.lock"):
+            self.whole_journal()
+            text = self._read(JOURNAL_FILE)
+            added = continued(text, *lines)
+            try:
+                append_whole(path, added)
+                write_whole(self.path / END_FILE, end_of(text + added))
+            except OSError as error:
+                raise _failed("cannot be written", path, error) from error
 
     def keep_result(self, name: str, text: bytes) -> None:
-        """Keep a returned record as it came."""
+        """Keep a returned record as it came; the same again changes nothing."""
+        path = self.path / RESULTS / name
         try:
-            _write(self.path / RESULTS / name, text)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_whole(path, text)
         except OSError as error:
-            raise _failed("cannot be written", self.path / RESULTS / name, error) from error
+            raise _failed("cannot be written", path, error) from error
 
     def _read(self, name: str) -> bytes:
         try:
@@ -98,43 +121,32 @@ class RunFolder:
 
 
 def runs(root: Path) -> Iterator[RunFolder]:
-    """Yield the runs below the state folder, oldest first; none when there is no such folder."""
-    if root.is_dir():
-        for path in sorted(root.iterdir()):
-            if (path / PLAN_FILE).is_file():
-                yield RunFolder(path)
-
-
-def _chain(lines: tuple[JournalLine, ...], previous: str) -> Iterator[bytes]:
-    for line in lines:
-        text = chained(line, previous=previous)
-        previous = line_hash(text)
-        yield text
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _append(path: Path, content: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Put a folder's entries on the disk. Windows cannot and need not: NTFS journals its own folders."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
+    """Yield the runs below the state folder, oldest first; none when there is no such folder. Raises DocumentError."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        found = sorted(path for path in root.iterdir() if not path.name.startswith(".")) if root.is_dir() else []
+    except OSError as error:
+        raise _failed("cannot be read", root, error) from error
+    for path in found:
+        if (path / PLAN_FILE).is_file():
+            yield RunFolder(path)
+
+
+def alone(root: Path, digest: str) -> AbstractContextManager[None]:
+    """Hold the lock over the runs of one plan, in a folder that is made where it is not there. Raises as `held`."""
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _failed("cannot be made", root, error) from error
+    return held(root / f".{digest[:16]}.lock")
+
+
+def _fill(folder: Path, *, sealed: bytes, journal: bytes) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # what a process that was killed left
+    folder.mkdir(mode=0o700)
+    (folder / RESULTS).mkdir(mode=0o700)
+    write_whole(folder / PLAN_FILE, sealed)
+    write_whole(folder / JOURNAL_FILE, journal)
+    write_whole(folder / END_FILE, end_of(journal))
 
 
 def _failed(what: str, path: Path, error: OSError) -> DocumentError:

@@ -65,7 +65,7 @@ function Test-PendingRequest {
     return Test-SameState -Now (Get-PendingRequestState -RequestId $RequestId) -Wanted $Wanted
 }
 
-function Resubmit-PendingRequest {
+function Submit-PendingRequest {
     <#
     .SYNOPSIS
     Submits a waiting request to the CA again, by its number, so that it is decided as the CA's settings say now.
@@ -75,7 +75,7 @@ function Resubmit-PendingRequest {
     .PARAMETER RequestId
     The number of the request.
     .EXAMPLE
-    Resubmit-PendingRequest -RequestId 17 -WhatIf
+    Submit-PendingRequest -RequestId 17 -WhatIf
     #>
     [CmdletBinding(SupportsShouldProcess = $true)]
     [OutputType([hashtable])]

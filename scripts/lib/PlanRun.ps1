@@ -6,6 +6,8 @@ function Invoke-PlanRun {
     The steps in the order in which they are written.
     .PARAMETER Earlier
     The record of an earlier run of the same steps, or nothing.
+    .PARAMETER Keep
+    Records that are copied before this run replaces them: each file's name and that of its copy.
     .PARAMETER Result
     The record of this run.
     .PARAMETER Path
@@ -22,6 +24,7 @@ function Invoke-PlanRun {
     param(
         [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Steps,
         [AllowNull()] [object] $Earlier,
+        [hashtable] $Keep = @{},
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
         [Parameter(Mandatory = $true)] [string] $Path,
         [Parameter(Mandatory = $true)] [scriptblock] $Read,
@@ -29,18 +32,43 @@ function Invoke-PlanRun {
         [Parameter(Mandatory = $true)] [scriptblock] $Write,
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
-    $Result.phase = 'reading'
-    $entries = @(foreach ($step in $Steps) { New-StepEntry -Step $step -Now (& $Read $step) -Earlier $Earlier })
-    Set-RestartVerdict -Entries $entries
-    $Result.phase = 'comparing'
+    $entries = @(Read-PlanEntry -Steps $Steps -Earlier $Earlier -Result $Result -Read $Read)
     Confirm-NoDrift -Entries $entries
     foreach ($entry in $entries) { if ($entry.Verdict -eq 'as approved') { & $Check $entry.Step } }
     foreach ($entry in $entries) { $Result.steps.Add((New-StepRecord -Entry $entry)) }
-    if (-not $WhatIfPreference) { Save-RunResult -Result $Result -Path $Path }
+    Start-PlanRecord -Result $Result -Path $Path -Keep $Keep
     foreach ($entry in $entries) {
         Invoke-PlanStep -Entry $entry -Result $Result -Path $Path -Read $Read -Write $Write -Cmdlet $Cmdlet
     }
     Complete-PlanRun -Result $Result -Entries $entries
+}
+
+function Read-PlanEntry {
+    <#
+    .SYNOPSIS
+    Reads what stands at every step and says of each: as approved, as wanted, or drifted.
+    .PARAMETER Steps
+    The steps.
+    .PARAMETER Earlier
+    The record of an earlier run of the same steps, or nothing.
+    .PARAMETER Result
+    The record of this run.
+    .PARAMETER Read
+    Reads the state of a step.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Steps,
+        [AllowNull()] [object] $Earlier,
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
+        [Parameter(Mandatory = $true)] [scriptblock] $Read
+    )
+    $Result.phase = 'reading'
+    $entries = @(foreach ($step in $Steps) {
+            New-StepEntry -Step $step -Now (Read-PlanStep -Step $step -Read $Read) -Earlier $Earlier
+        })
+    $Result.phase = 'comparing'
+    Set-RestartVerdict -Entries $entries
+    return $entries
 }
 
 function Confirm-NoDrift {
@@ -54,7 +82,32 @@ function Confirm-NoDrift {
     $drifted = @($Entries | Where-Object -FilterScript { $_.Verdict -eq 'drifted' })
     if ($drifted.Count -eq 0) { return }
     Write-Drift -Entries $drifted
-    throw 'A value is no longer as approved.'
+    throw 'Something else stands here now than when the plan was approved. Have a new plan made.'
+}
+
+function Start-PlanRecord {
+    <#
+    .SYNOPSIS
+    Puts the record of a run on the disk before anything else is written; where that fails, nothing is begun.
+    .PARAMETER Result
+    The record of the run.
+    .PARAMETER Path
+    The record's file.
+    .PARAMETER Keep
+    Records that are copied before: each file's name and that of its copy.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
+        [Parameter(Mandatory = $true)] [string] $Path,
+        [Parameter(Mandatory = $true)] [hashtable] $Keep
+    )
+    if ($WhatIfPreference) { return }
+    try {
+        foreach ($file in $Keep.Keys) { [System.IO.File]::Copy($file, $Keep[$file], $true) }
+        Save-RunResult -Result $Result -Path $Path
+    }
+    catch { throw "The record of this run cannot be written to ${Path}: $($_.Exception.Message)" }
+    $Result.phase = 'asking'
 }
 
 function Invoke-PlanStep {
@@ -82,21 +135,48 @@ function Invoke-PlanStep {
         [Parameter(Mandatory = $true)] [scriptblock] $Write,
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
-    $step = $Entry.Step
-    $record = @($Result.steps | Where-Object -FilterScript { $_.id -eq $step.Id })[0]
+    $record = @($Result.steps | Where-Object -FilterScript { $_.id -eq $Entry.Step.Id })[0]
     $record.outcome = Get-StepOutcome -Entry $Entry -Result $Result -Cmdlet $Cmdlet
-    if ($record.outcome -ne 'begun') {
-        $shown = if ($record.outcome -eq 'changed') { 'done before' } else { $record.outcome }
-        if (-not $WhatIfPreference) { Write-Output -InputObject ('{0}. {1}: {2}' -f $step.Id, $shown, $step.Label) }
+    if ($WhatIfPreference) { return }
+    if ($record.outcome -eq 'begun') {
+        Save-BegunStep -Record $record -Result $Result -Path $Path
+        Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write
+        Save-RunResult -Result $Result -Path $Path
+        Write-StepOutcome -Record $record -Outcome 'done'
         return
     }
-    $record.started = Format-UtcTime -Time ([datetime]::UtcNow)
-    $Result.exit_code = 4
-    Save-RunResult -Result $Result -Path $Path
+    $shown = if ($record.outcome -eq 'changed') { 'done before' } else { $record.outcome }
+    Write-StepOutcome -Record $record -Outcome $shown
+}
+
+function Save-BegunStep {
+    <#
+    .SYNOPSIS
+    Leaves the trace that a step is about to be written. Where it cannot be left, the step is not begun.
+    .PARAMETER Record
+    The record of the step; changed in place.
+    .PARAMETER Result
+    The record of the run.
+    .PARAMETER Path
+    The record's file.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Record,
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
+        [Parameter(Mandatory = $true)] [string] $Path
+    )
+    $Record.started = Format-UtcTime -Time ([datetime]::UtcNow)
+    $Record.finished = ''
+    $Record.detail = ''
+    $phase = $Result.phase
     $Result.phase = 'writing'
-    Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write
-    Save-RunResult -Result $Result -Path $Path
-    Write-Output -InputObject (('{0}. done: {1}  {2}' -f $step.Id, $step.Label, $record.detail).TrimEnd())
+    $Result.exit_code = 4
+    try { Save-RunResult -Result $Result -Path $Path }
+    catch {
+        $Record.outcome = 'not reached'
+        $Result.phase = $phase
+        throw "The record of this run cannot be written to ${Path}: $($_.Exception.Message)"
+    }
 }
 
 function Write-PlanStep {
@@ -119,11 +199,17 @@ function Write-PlanStep {
         [Parameter(Mandatory = $true)] [scriptblock] $Write
     )
     $step = $Entry.Step
-    Write-Verbose -Message ('{0}. {1}' -f $step.Id, $step.Label)
-    $Record.detail = (@(& $Write $step $Entry.Now) -join ' ')
+    try { $Record.detail = (@(& $Write $step $Entry.Now) -join ' ') }
+    catch {
+        $Record.detail = [string] $_.Exception.Message
+        try { $Record.after = & $Read $step }
+        catch { $Record.detail += ' What stands there now cannot be read.' }
+        throw
+    }
     $Record.after = & $Read $step
     if (-not (Test-SameState -Now $Record.after -Wanted $step.After)) {
-        throw ('{0}: it was written, but reads {1}.' -f $step.Label, (Format-State -State $Record.after))
+        $Record.detail = "It was written, but reads $(Format-State -State $Record.after)."
+        throw "$($step.Label): $($Record.detail)"
     }
     $Record.outcome = 'changed'
     $Record.finished = Format-UtcTime -Time ([datetime]::UtcNow)
@@ -132,8 +218,10 @@ function Write-PlanStep {
 function Get-StepOutcome {
     <#
     .SYNOPSIS
-    Says what happens to a step: begun, as wanted, changed (by an earlier run of this plan), declined, or not reached
-    because it needs one that was declined.
+    Says what happens to a step: begun, as wanted, changed (by an earlier run of this plan), or declined, by an answer
+    or because it needs one that was declined.
+    .DESCRIPTION
+    A restart is declined unasked only when everything it was planned for was declined.
     .PARAMETER Entry
     The step with what stands there now.
     .PARAMETER Result
@@ -147,11 +235,17 @@ function Get-StepOutcome {
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
     if ($Entry.Verdict -eq 'as wanted') { if ($Entry.Written) { return 'changed' } else { return 'as wanted' } }
-    foreach ($earlier in $Result.steps) {
-        $needed = $Entry.Step.DependsOn -contains $earlier.id
-        if ($needed -and $earlier.outcome -eq 'declined' -and -not $WhatIfPreference) { return 'declined' }
+    $step = $Entry.Step
+    $needed = @($Result.steps | Where-Object -FilterScript { $step.DependsOn -contains $_.id })
+    $declined = @($needed | Where-Object -FilterScript { $_.outcome -eq 'declined' })
+    $enough = if ($step.Kind -eq 'restart_service') { $needed.Count } else { 1 }
+    if (-not $WhatIfPreference -and $declined.Count -gt 0 -and $declined.Count -ge $enough) { return 'declined' }
+    $what = @("$($step.Id). $($step.Label)")
+    foreach ($text in @(Format-StateChange -Now $Entry.Now -Wanted $step.After) + $step.Disruption) {
+        if ($text -ne '' -and -not $step.Label.Contains($text)) { $what += $text }
     }
-    if ($Cmdlet.ShouldProcess($Result.target, $Entry.Step.Label)) { return 'begun' }
+    $caption = "Change $($step.Id) on $($Result.target)"
+    if ($Cmdlet.ShouldProcess(($what -join '; '), ($what -join "`n    "), $caption)) { return 'begun' }
     return 'declined'
 }
 
@@ -168,20 +262,23 @@ function Complete-PlanRun {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
         [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries
     )
-    $outcomes = @(foreach ($record in $Result.steps) { [string] $record.outcome })
-    $left = @($outcomes | Where-Object -FilterScript { $_ -eq 'declined' })
+    $left = @($Result.steps | Where-Object -FilterScript { $_.outcome -eq 'declined' })
     $owed = @($Entries | Where-Object -FilterScript { $_.Verdict -eq 'as approved' })
     if ($WhatIfPreference) {
         $Result.exit_code = if ($owed.Count -gt 0) { 2 } else { 0 }
-        $Result.message = 'Nothing was changed.'
+        $Result.message = if ($owed.Count -gt 0) { 'Nothing was changed.' } else { 'There is nothing to do.' }
     }
     elseif ($left.Count -eq 0) {
         $Result.exit_code = 0
         $Result.message = if ($owed.Count -gt 0) { 'All of it is done.' } else { 'There was nothing to do.' }
     }
+    elseif ($left.Count -eq $owed.Count) {
+        $Result.exit_code = 3
+        $Result.message = 'Every change was declined. Nothing was changed.'
+    }
     else {
-        $Result.exit_code = if ($left.Count -eq $owed.Count) { 3 } else { 4 }
-        $Result.message = "$($left.Count) of $($owed.Count) changes were declined."
+        $Result.exit_code = 4
+        $Result.message = "$($left.Count) of $($owed.Count) changes were declined; the others are done."
     }
     Write-Output -InputObject $Result.message
 }
@@ -189,7 +286,7 @@ function Complete-PlanRun {
 function Stop-PlanRun {
     <#
     .SYNOPSIS
-    Records why a run ended before its end: refused (3), could not read (1), stopped part-way (4).
+    Records and tells why a run ended before its end: refused (3), could not read (1), stopped part-way (4).
     .PARAMETER Result
     The record of the run.
     .PARAMETER Message
@@ -199,13 +296,22 @@ function Stop-PlanRun {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
         [Parameter(Mandatory = $true)] [string] $Message
     )
-    $codes = @{ checking = 3; reading = 1; comparing = 3; writing = 4 }
+    $codes = @{ checking = 3; reading = 1; comparing = 3; asking = 3; writing = 4 }
     $Result.exit_code = $codes[$Result.phase]
-    $Result.message = if ($Result.phase -eq 'writing') { $Message } else { "$Message Nothing was changed." }
-    foreach ($record in $Result.steps) {
-        if ($record.outcome -eq 'begun') { $record.detail = $Message }
+    if ($Result.kind -eq 'verify') { $Result.message = $Message }
+    elseif ($Result.phase -ne 'writing') { $Result.message = "$Message Nothing was changed." }
+    else {
+        $Result.message = $Message
+        foreach ($record in $Result.steps) {
+            $shown = @{ changed = 'done'; begun = 'begun, not completed' }[[string] $record.outcome]
+            if (-not $shown) { $shown = $record.outcome }
+            Write-StepOutcome -Record $record -Outcome $shown
+        }
     }
     Write-Warning -Message $Result.message
+    if ($Result.phase -ne 'writing') { return }
+    Write-Warning -Message "It stopped part-way. Once the cause is mended, run $($Result.kind).ps1 again: it goes on from here."
+    if ($Result.kind -eq 'change') { Write-Warning -Message 'Or run rollback.ps1, which undoes what was done.' }
 }
 
 function Close-RunResult {
@@ -232,163 +338,7 @@ function Close-RunResult {
     }
     catch {
         Write-Warning -Message "The record could not be written to ${file}: $($_.Exception.Message)"
-        if (@(0, 2) -contains $Result.exit_code) { $Result.exit_code = 1 }
+        if ($Result.phase -eq 'writing') { $Result.exit_code = 4 }
+        elseif (@(0, 2) -contains $Result.exit_code) { $Result.exit_code = 1 }
     }
-}
-
-function Confirm-Answer {
-    <#
-    .SYNOPSIS
-    Throws when every change is to be asked for and nobody is there to answer: no prompt may hang.
-    #>
-    if ($ConfirmPreference -eq 'None' -or $WhatIfPreference) { return }
-    $unattended = @([Environment]::GetCommandLineArgs() | Where-Object -FilterScript { $_ -like '-noni*' }).Count -gt 0
-    if ($unattended -or [Console]::IsInputRedirected -or -not [Environment]::UserInteractive) {
-        throw 'Every change asks first, and nobody can answer here. Once the plan is approved, give -Confirm:$false.'
-    }
-}
-
-function Read-EarlierRun {
-    <#
-    .SYNOPSIS
-    Reads what earlier runs of this plan left: the change to go on from, and lets undone steps start where they are.
-    .DESCRIPTION
-    The record of a change that was undone is kept under a name of its own before a new run replaces it.
-    .PARAMETER Plan
-    The script's plan; its steps are changed in place.
-    .PARAMETER ResultPath
-    The record of the change.
-    .PARAMETER RollbackPath
-    The record of its rollback.
-    #>
-    param(
-        [Parameter(Mandatory = $true)] [hashtable] $Plan,
-        [Parameter(Mandatory = $true)] [string] $ResultPath,
-        [Parameter(Mandatory = $true)] [string] $RollbackPath
-    )
-    $earlier = Read-RunResult -Path $ResultPath -Plan $Plan
-    $rollback = Read-RunResult -Path $RollbackPath -Plan $Plan
-    if ($null -ne $rollback -and ($null -eq $earlier -or $rollback.undoes -ne $earlier.sha256)) { $rollback = $null }
-    foreach ($step in $Plan.Steps) {
-        Update-UndoneStep -Step $step -Undone (Get-EarlierStep -Earlier $rollback -Id $step.Id)
-    }
-    if ($null -ne $rollback -and -not $WhatIfPreference) {
-        foreach ($path in @($ResultPath, $RollbackPath)) {
-            $kept = [System.IO.Path]::ChangeExtension($path, "$($earlier.sha256.Substring(0, 8)).json")
-            [System.IO.File]::Copy($path, $kept, $true)
-        }
-    }
-    return $earlier
-}
-
-function New-RollbackStep {
-    <#
-    .SYNOPSIS
-    Makes the steps that undo what a change wrote, newest first, from the values it captured; the restart comes last.
-    .PARAMETER Plan
-    The script's plan.
-    .PARAMETER Change
-    The record of the change.
-    .PARAMETER Read
-    Reads the state of a step: one that was begun and not written needs no undoing.
-    #>
-    param(
-        [Parameter(Mandatory = $true)] [hashtable] $Plan,
-        [Parameter(Mandatory = $true)] [object] $Change,
-        [Parameter(Mandatory = $true)] [scriptblock] $Read
-    )
-    $restarts = $false
-    $steps = @($Plan.Steps)
-    [array]::Reverse($steps)
-    foreach ($step in $steps) {
-        $record = Get-EarlierStep -Earlier $Change -Id $step.Id
-        if ($null -eq $record -or @('begun', 'changed') -notcontains $record.outcome) { continue }
-        if ($step.Kind -eq 'restart_service') { continue }
-        if ($step.UndoMissing) { Write-Warning -Message "$($step.Label): $($step.UndoMissing)"; continue }
-        $captured = ConvertFrom-ResultState -State $record.before
-        if ($record.outcome -eq 'begun' -and (Test-SameState -Now (& $Read $step) -Wanted $captured)) { continue }
-        $undo = $step.Clone()
-        $undo.Label = 'undo: ' + $step.Label
-        $undo.Undone = $false
-        $undo.Before = Get-RaisedState -State $step.After -Now $captured
-        $undo.After = $captured
-        if ($step.Restarts) { $restarts = $true }
-        $undo
-    }
-    if (-not $restarts) { return }
-    foreach ($step in $Plan.Steps) { if ($step.Kind -eq 'restart_service') { $step.Undone = $false; $step } }
-}
-
-function Test-PlanStep {
-    <#
-    .SYNOPSIS
-    Tells whether a step's values stand as the plan wants them; a template's minor revision may have risen since.
-    .PARAMETER Step
-    The step.
-    .PARAMETER Now
-    The state that was read.
-    #>
-    param([Parameter(Mandatory = $true)] [hashtable] $Step, [Parameter(Mandatory = $true)] [hashtable] $Now)
-    $wanted = $Step.After.Clone()
-    $wanted.Remove('msPKI-Template-Minor-Revision')
-    return Test-SameState -Now $Now -Wanted $wanted
-}
-
-function Read-EarlierRollback {
-    <#
-    .SYNOPSIS
-    Reads the record of a rollback of the same change that did not come to its end; nothing when there is none.
-    .PARAMETER Plan
-    The script's plan; its steps are made ready for undoing.
-    .PARAMETER Change
-    The record of the change.
-    .PARAMETER RollbackPath
-    The record of the rollback.
-    #>
-    param(
-        [Parameter(Mandatory = $true)] [hashtable] $Plan,
-        [Parameter(Mandatory = $true)] [object] $Change,
-        [Parameter(Mandatory = $true)] [string] $RollbackPath
-    )
-    foreach ($step in $Plan.Steps) { Update-UndoneStep -Step $step -Undone $null }
-    $rollback = Read-RunResult -Path $RollbackPath -Plan $Plan
-    if ($null -ne $rollback -and $rollback.undoes -eq $Change.sha256) { return $rollback }
-}
-
-function Invoke-PlanVerification {
-    <#
-    .SYNOPSIS
-    Reads every step and records whether it stands as the plan wants it: 0 all of it, 2 the problem stands.
-    .PARAMETER Plan
-    The script's plan.
-    .PARAMETER Change
-    The record of the change, or nothing: it tells of a restart that is owed.
-    .PARAMETER Result
-    The record of this run.
-    .PARAMETER Read
-    Reads the state of a step.
-    #>
-    param(
-        [Parameter(Mandatory = $true)] [hashtable] $Plan,
-        [AllowNull()] [object] $Change,
-        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
-        [Parameter(Mandatory = $true)] [scriptblock] $Read
-    )
-    $Result.phase = 'reading'
-    foreach ($step in $Plan.Steps) {
-        $entry = @{ Step = $step; Now = (& $Read $step); Written = $false; Record = $null }
-        $earlier = Get-EarlierStep -Earlier $Change -Id $step.Id
-        $owed = $step.Kind -eq 'restart_service' -and $null -ne $Change -and
-            ($null -eq $earlier -or @('changed', 'as wanted') -notcontains $earlier.outcome)
-        $done = -not $owed -and (Test-PlanStep -Step $step -Now $entry.Now)
-        $outcome = if ($done) { 'as wanted' } else { 'not as wanted' }
-        $record = New-StepRecord -Entry $entry
-        $record.outcome = $outcome
-        $Result.steps.Add($record)
-        Write-Output -InputObject ('{0}. {1}: {2}' -f $step.Id, $outcome, $step.Label)
-    }
-    $missing = @($Result.steps | Where-Object -FilterScript { $_.outcome -ne 'as wanted' })
-    $Result.exit_code = if ($missing.Count -gt 0) { 2 } else { 0 }
-    $Result.message = if ($missing.Count -gt 0) { 'The problem stands.' } else { 'All of it is as wanted.' }
-    Write-Output -InputObject $Result.message
 }

@@ -1,3 +1,19 @@
+function Read-PlanStep {
+    <#
+    .SYNOPSIS
+    Reads what stands at a step; an error names the step.
+    .PARAMETER Step
+    The step.
+    .PARAMETER Read
+    Reads the state of a step.
+    #>
+    [OutputType([hashtable])]
+    param([Parameter(Mandatory = $true)] [hashtable] $Step, [Parameter(Mandatory = $true)] [scriptblock] $Read)
+    Write-Verbose -Message ('reading {0}. {1}' -f $Step.Id, $Step.Label)
+    try { return & $Read $Step }
+    catch { throw ('{0}. {1}: it cannot be read. {2}' -f $Step.Id, $Step.Label, $_.Exception.Message) }
+}
+
 function Get-EarlierStep {
     <#
     .SYNOPSIS
@@ -12,6 +28,18 @@ function Get-EarlierStep {
     foreach ($step in @($Earlier.steps)) { if ($step.id -eq $Id) { return $step } }
 }
 
+function Test-WrittenStep {
+    <#
+    .SYNOPSIS
+    Says whether a run wrote a step, or began to.
+    .PARAMETER Record
+    What the run recorded of the step, or nothing.
+    #>
+    [OutputType([bool])]
+    param([AllowNull()] [object] $Record)
+    return $null -ne $Record -and @('begun', 'changed') -contains $Record.outcome
+}
+
 function Update-UndoneStep {
     <#
     .SYNOPSIS
@@ -23,6 +51,7 @@ function Update-UndoneStep {
     #>
     param([Parameter(Mandatory = $true)] [hashtable] $Step, [AllowNull()] [object] $Undone)
     $Step.Undone = $null -ne $Undone -and $Undone.outcome -eq 'changed'
+    $Step.LeftBegun = $null -ne $Undone -and $Undone.outcome -eq 'begun'
     if ($Step.Undone -and $Step.Kind -ne 'restart_service') {
         $Step.Before = ConvertFrom-ResultState -State $Undone.after
     }
@@ -47,7 +76,7 @@ function New-StepEntry {
         [AllowNull()] [object] $Earlier
     )
     $record = if ($Step.Undone) { $null } else { Get-EarlierStep -Earlier $Earlier -Id $Step.Id }
-    $written = $null -ne $record -and @('begun', 'changed') -contains $record.outcome
+    $written = Test-WrittenStep -Record $record
     if ($written) { $Step.Before = ConvertFrom-ResultState -State $record.before }
     $Step.After = Get-RaisedState -State $Step.After -Now $Step.Before
     $verdict = 'drifted'
@@ -62,21 +91,41 @@ function Set-RestartVerdict {
     Decides over the restart: owed, unless an earlier run restarted the service after everything it wrote.
     .DESCRIPTION
     A value that is found as wanted never cancels the restart that the plan approved. A service that an earlier run
-    stopped and could not start again is started.
+    left half way between stopped and running is started.
     .PARAMETER Entries
-    All steps with their verdicts; those that restart a service are changed in place.
+    All steps with their verdicts; those of a service are changed in place.
     #>
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries)
+    $pending = @($Entries | Where-Object -FilterScript { $_.Step.Restarts -and $_.Verdict -eq 'as approved' })
     foreach ($entry in $Entries) {
-        if ($entry.Step.Kind -ne 'restart_service') { continue }
+        if (@('restart_service', 'start_service') -notcontains $entry.Step.Kind) { continue }
         $outcome = if ($null -ne $entry.Record) { [string] $entry.Record.outcome } else { '' }
-        $pending = @($Entries | Where-Object -FilterScript { $_.Step.Restarts -and $_.Verdict -eq 'as approved' })
-        if ($entry.Now.State -eq 'Running') {
+        if ($entry.Verdict -eq 'drifted') {
+            if ($outcome -eq 'begun' -or $entry.Step.LeftBegun) { $entry.Verdict = 'as approved' }
+        }
+        elseif ($entry.Step.Kind -eq 'restart_service') {
             $done = $outcome -eq 'changed' -and $pending.Count -eq 0
             $entry.Verdict = if ($done) { 'as wanted' } else { 'as approved' }
         }
-        elseif ($outcome -eq 'begun') { $entry.Verdict = 'as approved' }
     }
+}
+
+function Write-StepOutcome {
+    <#
+    .SYNOPSIS
+    Tells in one line what has become of a step.
+    .PARAMETER Record
+    Its record.
+    .PARAMETER Outcome
+    The words for it.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Record,
+        [Parameter(Mandatory = $true)] [string] $Outcome
+    )
+    $line = '{0}. {1}: {2}' -f $Record.id, $Outcome, $Record.label
+    if ($Record.detail -ne '') { $line += " ($($Record.detail.TrimEnd('.')))" }
+    Write-Output -InputObject $line
 }
 
 function Write-Drift {
@@ -93,6 +142,28 @@ function Write-Drift {
             Write-Warning -Message ('   approved  {0}' -f (Format-State -State @{ $name = $entry.Step.Before[$name] }))
             Write-Warning -Message ('   now       {0}' -f (Format-State -State @{ $name = $entry.Now[$name] }))
             Write-Warning -Message ('   wanted    {0}' -f (Format-State -State @{ $name = $entry.Step.After[$name] }))
+        }
+    }
+}
+
+function Format-StateChange {
+    <#
+    .SYNOPSIS
+    Writes what changes in a state, one text for each name, such as RequestDisposition 0x101 -> 0x1.
+    .PARAMETER Now
+    The state that stands.
+    .PARAMETER Wanted
+    The state that is wanted.
+    #>
+    param([Parameter(Mandatory = $true)] [hashtable] $Now, [Parameter(Mandatory = $true)] [hashtable] $Wanted)
+    foreach ($name in @($Wanted.Keys | Sort-Object)) {
+        $shown = @(foreach ($value in @($Now[$name], $Wanted[$name])) {
+                if ($null -eq $value) { 'absent' }
+                elseif ($value.Length -gt 200) { "$($value.Substring(0, 40))... ($($value.Length) characters)" }
+                else { Format-StateValue -Name $name -Value $value }
+            })
+        if ([string] $Now[$name] -cne [string] $Wanted[$name] -or $shown[0] -ne $shown[1]) {
+            '{0} {1} -> {2}' -f $name, $shown[0], $shown[1]
         }
     }
 }
@@ -117,20 +188,23 @@ function New-StepRecord {
     <#
     .SYNOPSIS
     Begins the record of a step: not reached yet, or what an earlier run of this plan recorded of it.
+    .DESCRIPTION
+    What an earlier run completed and is to be done again is not reached: a run that is ended now has not done it.
     .PARAMETER Entry
     The step with what stands there now.
     #>
     param([Parameter(Mandatory = $true)] [hashtable] $Entry)
     $step, $record = $Entry.Step, $Entry.Record
+    $kept = $Entry.Written -and -not ($Entry.Verdict -eq 'as approved' -and $record.outcome -eq 'changed')
     return [ordered]@{
         id       = $step.Id
         kind     = $step.Kind
         label    = $step.Label
-        outcome  = if ($Entry.Written) { [string] $record.outcome } else { 'not reached' }
-        before   = if ($Entry.Written) { $step.Before } else { $Entry.Now }
+        outcome  = if ($kept) { [string] $record.outcome } else { 'not reached' }
+        before   = if ($kept) { $step.Before } else { $Entry.Now }
         after    = $Entry.Now
-        started  = if ($Entry.Written) { [string] $record.started } else { '' }
-        finished = if ($Entry.Written) { [string] $record.finished } else { '' }
-        detail   = if ($Entry.Written) { [string] $record.detail } else { '' }
+        started  = if ($kept) { Format-ResultTime -Time $record.started } else { '' }
+        finished = if ($kept) { Format-ResultTime -Time $record.finished } else { '' }
+        detail   = if ($kept) { [string] $record.detail } else { '' }
     }
 }

@@ -26,6 +26,7 @@ function New-RunResult {
         exit_code      = 1
         message        = ''
         undoes         = ''
+        follows        = ''
         steps          = New-Object -TypeName 'System.Collections.Generic.List[object]'
     }
 }
@@ -56,8 +57,62 @@ function Save-RunResult {
         $stream.Flush($true)
     }
     finally { $stream.Dispose() }
-    if ([System.IO.File]::Exists($Path)) { [System.IO.File]::Replace($next, $Path, [NullString]::Value) }
-    else { [System.IO.File]::Move($next, $Path) }
+    Move-NewFile -From $next -To $Path
+}
+
+function Move-NewFile {
+    <#
+    .SYNOPSIS
+    Puts a new file in the place of an old one, at once. A scanner that holds the old one is given a second.
+    .PARAMETER From
+    The new file.
+    .PARAMETER To
+    The place.
+    #>
+    param([Parameter(Mandatory = $true)] [string] $From, [Parameter(Mandatory = $true)] [string] $To)
+    for ($attempt = 1; $true; $attempt++) {
+        try {
+            if ([System.IO.File]::Exists($To)) { [System.IO.File]::Replace($From, $To, [NullString]::Value) }
+            else { [System.IO.File]::Move($From, $To) }
+            return
+        }
+        catch { if ($attempt -ge 5) { throw } }
+        Start-Sleep -Milliseconds 250
+    }
+}
+
+function Get-FullPath {
+    <#
+    .SYNOPSIS
+    Makes a path whole, from where PowerShell stands: programs and .NET may stand elsewhere.
+    .PARAMETER Path
+    The path; what it names need not exist.
+    #>
+    [OutputType([string])]
+    param([Parameter(Mandatory = $true)] [string] $Path)
+    return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path)
+}
+
+function Lock-RunResult {
+    <#
+    .SYNOPSIS
+    Keeps a second copy of change.ps1 or rollback.ps1 out of this folder until the lock is disposed of.
+    .DESCRIPTION
+    The lock is an open file that Windows closes and deletes when the script ends, however it ends.
+    .PARAMETER Path
+    The file of the change's record.
+    #>
+    param([Parameter(Mandatory = $true)] [string] $Path)
+    if ($WhatIfPreference) { return }
+    $file = "$Path.lock"
+    try {
+        return [System.IO.FileStream]::new($file, 'OpenOrCreate', 'ReadWrite', 'None', 1,
+            [System.IO.FileOptions]::DeleteOnClose)
+    }
+    catch {
+        $why = $_.Exception.GetBaseException().Message
+        throw "Another copy of these scripts is at work here, or this folder cannot be written to. $why"
+    }
 }
 
 function Get-TextHash {
@@ -94,11 +149,25 @@ function Read-RunResult {
     if (-not $end.Success -or (Get-TextHash -Text $end.Groups['head'].Value) -ne $end.Groups['hash'].Value) {
         throw "$Path is cut off or was edited."
     }
-    $result = ConvertFrom-Json -InputObject $text
+    try { $result = ConvertFrom-Json -InputObject $text }
+    catch { throw "$Path is no record of a run." }
     if ($result.plan_id -ne $Plan.Digest -or $result.target -ne $Plan.Target) {
         throw "$Path belongs to another plan or another target."
     }
     return $result
+}
+
+function Format-ResultTime {
+    <#
+    .SYNOPSIS
+    Writes a time of a record that was read back as it stood there; PowerShell 7 has made a date of it.
+    .PARAMETER Time
+    The text, or the date.
+    #>
+    [OutputType([string])]
+    param([AllowNull()] [object] $Time)
+    if ($Time -is [datetime]) { return Format-UtcTime -Time $Time }
+    return [string] $Time
 }
 
 function ConvertFrom-ResultState {

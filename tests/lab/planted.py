@@ -15,9 +15,10 @@ from remediate.adcs.flags import DIRECTORY_POLICY_ID
 from tests.lab import intune_export
 from tests.lab.authority import CertificationAuthority
 from tests.lab.contoso import ENROLL, FULL, INTUNE_DESCRIPTOR, SECOND_CA
+from tests.lab.hosts import LabHost
 from tests.lab.planting import Ground
 from tests.lab.registry_file import binary, number, text
-from tests.lab.windows_hosts import CERTSVC, CONNECTOR, ROOT_STORE, UNINSTALL, ca_key, policy_key
+from tests.lab.windows_hosts import CONNECTOR, ROOT_STORE, UNINSTALL, ca_key, policy_key
 
 Outcome = Literal["planned", "advised", "refused", "missing"]
 """What becomes of a finding: actions, advice alone, a refused fix, or a fix that lacks a parameter."""
@@ -83,11 +84,29 @@ def event_128_and_value_off(ground: Ground) -> None:
     ground.lab.ca.registry.set(ca_key(), "UseDefinedCACertInRequest", number(0))
 
 
+def leave_waiting(host: LabHost) -> None:
+    """A request waits in the CA's queue."""
+    row = {"RequestID": 17, "RequesterName": r"CONTOSO\CONN1$", "CommonName": "ada"}
+    host.change_state(pending_requests=[row | {"CertificateTemplate": "IntunePKCS", "SubmittedWhen": "10:00"}])
+
+
 def waiting_requests(ground: Ground) -> None:
     """Every request is set to pending, and one waits."""
     ground.lab.ca.registry.set(policy_key(), "RequestDisposition", number(0x101))
-    row = {"RequestID": 17, "RequesterName": r"CONTOSO\CONN1$", "CommonName": "ada"}
-    ground.lab.ca.change_state(pending_requests=[row | {"CertificateTemplate": "IntunePKCS", "SubmittedWhen": "10:00"}])
+    leave_waiting(ground.lab.ca)
+
+
+def request_to_resubmit(ground: Ground) -> None:
+    """One waits, and is named to be decided once more."""
+    leave_waiting(ground.lab.ca)
+    ground.arguments.extend(("--set", "resubmit=17"))
+
+
+def no_ca(ground: Ground) -> None:
+    """The directory has no enrollment service."""
+    dn = ground.lab.domain.enrollment_service_dn()
+    ground.stack.enter_context(ground.lab.domain.restored(dn))
+    ground.lab.domain.delete(dn)
 
 
 def only_on_the_second_ca(ground: Ground) -> None:
@@ -97,11 +116,13 @@ def only_on_the_second_ca(ground: Ground) -> None:
 
 
 def deny_on_second_ca(ground: Ground) -> None:
-    """The CA of ca02 stands in the directory too; its policy module denies, and it takes no requests from hosts."""
+    """The CA of ca02 stands in the directory too; it denies, refuses other hosts, and one request waits."""
     ground.stack.enter_context(ground.lab.second_ca("WebServer"))
     registry = ground.lab.hosts["ca02"].registry
     registry.set(policy_key(SECOND_CA), "RequestDisposition", number(2))
     registry.set(ca_key(SECOND_CA), "InterfaceFlags", number(0x643))
+    leave_waiting(ground.lab.hosts["ca02"])
+    ground.arguments.extend(("--set", "resubmit=ca02.contoso.test:17"))
 
 
 def ca_grants(sddl: str) -> Callable[[Ground], object]:
@@ -197,22 +218,8 @@ def nothing_wrong(ground: Ground) -> None:
     ground.lab.connector.registry.set(row, "URL", text("LDAP:"))
 
 
-def deny_on_ca(key: str) -> Callable[[Ground], object]:
-    """A registry key of the CA's host that may not be read."""
-    return lambda ground: ground.lab.ca.registry.deny(key)
-
-
-def deny_on_connector(key: str) -> Callable[[Ground], object]:
-    """A registry key of the connector's host that may not be read."""
-    return lambda ground: ground.lab.connector.registry.deny(key)
-
-
-def unreadable_template(rights: str) -> Callable[[Ground], object]:
-    """A template on which everybody but its owner has these rights alone, domain administrators too."""
-    return lambda ground: ground.set_template_dacl(f"D:PAI(A;;{FULL};;;LA)(A;;{rights};;;AU){MAY_ENROLL}")
-
-
 HELD = ("submission_pending/policy_module_holds_requests",)
+RESUBMIT = ("submission_pending/requests_to_resubmit",)
 APPROVAL = ("submission_pending/template_wants_approval",)
 DENIES = ("denied_by_policy_module/policy_module_denies",)
 TEMPLATE_RIGHTS = ("denied_by_policy_module/caller_lacks_template_rights",)
@@ -235,6 +242,7 @@ WRONG_ROOT = ("stuck_pending/wrong_root",)
 MIXED_UP = ("stuck_pending/trusted_root_mixed_up",)
 # A folder that antivirus holds is only told when requests lie in it, and those are a finding of their own.
 SCANNED = ("antivirus_exclusions/folders_not_excluded", *UNPROCESSED)
+NO_CA = ("setup_requirements/directory_has_no_ca",)
 STANDALONE = ("setup_requirements/ca_is_standalone",)
 UNFIT = ("setup_requirements/template_does_not_fit",)
 OLD = ("setup_requirements/connector_too_old",)
@@ -253,6 +261,7 @@ CAUSES = (
     Planted("policy module of somebody", HELD,
             lambda g: g.lab.ca.registry.set(f"{ca_key()}\\PolicyModules", "Active", text("Fabrikam.Policy")),
             shows="Fabrikam.Policy", together=False),
+    Planted("request to resubmit", RESUBMIT, request_to_resubmit, "planned", "17", together=False),
     Planted("template wants approval", APPROVAL, lambda g: g.set_template_bits("msPKI-Enrollment-Flag", 0x2),
             shows="0x3"),
 
@@ -329,6 +338,8 @@ CAUSES = (
         lambda g: g.lab.connector.registry.set(DEFENDER_POLICY, "DisableLocalAdminMerge", number(1))),
         "refused", together=False),
 
+    # Nor is there a host of a CA to be read.
+    Planted("no CA in the directory", NO_CA, no_ca, together=False, complete=False),
     Planted("standalone CA", STANDALONE, ca_value("CAType", 4), shows="standalone subordinate"),
     Planted("a CA without templates", STANDALONE,
             lambda g: g.change(g.lab.domain.enrollment_service_dn(), {"flags": ["11"]}), together=False),
@@ -371,16 +382,3 @@ NOTES = (
             ca_grants(f"{CA_MANAGERS}(A;;0x200;;;AU)"), shows="may not revoke"),
 )  # fmt: skip
 """What is worth a note and is no finding."""
-
-UNREAD = {
-    "the policy module's key": (deny_on_ca(policy_key()), "RequestDisposition"),
-    "the CA's key": (deny_on_ca(ca_key()), "Security"),
-    "the configuration of every CA": (deny_on_ca(CERTSVC), "PolicyModules"),
-    "the connector's key": (deny_on_connector(CONNECTOR), "EnableSidSecurityExtension"),
-    "ConnectionStatus": (deny_on_connector(STATUS), "ConnectionStatus"),
-    "the list of policy servers": (deny_on_connector(POLICY_SERVERS), "PolicyServers"),
-    "the list of installed programs": (deny_on_connector(UNINSTALL), "connector version"),
-    "the root store": (deny_on_connector(ROOT_STORE), "trusted roots"),
-    "the template's descriptor": (unreadable_template("LCRPLO"), "nTSecurityDescriptor"),
-}
-"""Facts that are kept from the reader, and what the plan says was not known."""

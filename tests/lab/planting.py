@@ -26,12 +26,16 @@ Plan = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ground:
-    """The healthy estate. `export` is what Intune exports, `connectors` are the hosts that are asked."""
+    """The healthy estate. `export` is what Intune exports, `connectors` are the hosts that are asked.
+
+    `arguments` are those of the command line beside the ones that say where the estate is.
+    """
 
     lab: Lab
     stack: ExitStack
     export: Export
     connectors: list[LabHost]
+    arguments: list[str]
 
     # --- the directory ---------------------------------------------------------------------------------------------
 
@@ -107,7 +111,7 @@ class Ground:
         where = ["--dc", self.lab.dc, "--trust", str(self.lab.trust), "--intune", str(export), *hosts]
         out = folder / "plan.json"
         with self.lab.ticket(account):
-            ended = program.remediate("plan", "--all", "--out", str(out), *where, *more)
+            ended = program.remediate("plan", "--all", "--out", str(out), *where, *self.arguments, *more)
         assert out.exists(), ended.err
         return dict(json.loads(out.read_text())), ended.code
 
@@ -117,7 +121,7 @@ def ground(lab: Lab) -> Iterator[Ground]:
     """Healthy ground; afterwards the lab is as before."""
     with ExitStack() as stack:
         stack.enter_context(lab.restored())
-        yield Ground(lab, stack, intune_export.healthy(lab.root, lab.issuing), [lab.connector])
+        yield Ground(lab, stack, intune_export.healthy(lab.root, lab.issuing), [lab.connector], [])
 
 
 def causes(plan: Mapping[str, Any]) -> set[str]:

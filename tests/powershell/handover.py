@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from remediate.model.finding import Target
-from remediate.model.places import ExclusionPlace, PolicyServerPlace, RegistryPlace, ServicePlace
+from remediate.model.places import (
+    ExclusionPlace,
+    PendingRequestPlace,
+    PolicyServerPlace,
+    RegistryPlace,
+    ServicePlace,
+)
 from remediate.model.plan import (
     Action,
     ExclusionState,
     Plan,
     PolicyServerState,
     RegistryState,
+    RequestState,
     ServiceState,
     TargetIdentity,
     digest,
     seal,
 )
+from remediate.model.result import read_result
 from remediate.render.powershell.handover import handover
 from tests.lab.registry_file import lines, number, text
 from tests.powershell.test_script_text import PWSH
@@ -34,6 +44,10 @@ POLICY_KEY = rf"{CA_KEY}\PolicyModules\CertificateAuthority_MicrosoftDefault.Pol
 THUMBPRINT = "ED98E70BE878383F50F941B02A392CD85B062774"
 URL = "https://ces.contoso.test/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"
 FOLDERS = (r"C:\Program Files\Microsoft Intune\PfxRequest", r"C:\Temp\O'Brien's")
+REQUEST = 17
+MODULES = "; ".join(
+    f"Import-Module '{name}'" for name in ("LabRegistry", f"{WINDOWS}/LabWindows.psm1", f"{WINDOWS}/LabChanges.psm1")
+)
 ENABLED = "Obligatorisk grupp, Aktiverad"
 ADMINISTRATOR = [
     ["BUILTIN\\Administrat\u00f6rer", "Alias", "S-1-5-32-544", ENABLED],
@@ -80,6 +94,13 @@ def exclusions(number_: int = 1) -> Action:
     return action(number_, "defender_exclusions", ExclusionPlace(HOST), ExclusionState(()), ExclusionState(FOLDERS))
 
 
+def request(number_: int = 1, *, depends_on: tuple[int, ...] = ()) -> Action:
+    place = PendingRequestPlace(HOST, REQUEST)
+    missing = "a certificate that was issued can only be revoked"
+    return action(number_, "pending_request", place, RequestState(True), RequestState(False), depends_on=depends_on,
+                  undo_missing=missing)  # fmt: skip
+
+
 def make_plan(*actions: Action, **more: Any) -> Plan:
     identity = {"MachineGuid": GUID, "certificate_thumbprint": THUMBPRINT}
     plain: dict[str, Any] = {
@@ -90,49 +111,162 @@ def make_plan(*actions: Action, **more: Any) -> Plan:
     return Plan(**(plain | more))
 
 
+class Ended(NamedTuple):
+    """How a script ended, and what it said on all its streams."""
+
+    code: int
+    text: str
+
+
+class Engine:
+    """One PowerShell for many runs, by the lab host's server mode. A real PowerShell has none: then each has its own."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, line: str, environment: Mapping[str, str]) -> Ended:
+        """Run a line that ends with exit, in this environment."""
+        if self._process is None:
+            self._process = _server()
+            self._ask(MODULES, {})
+        return self._ask(line, environment)
+
+    def _ask(self, line: str, environment: Mapping[str, str]) -> Ended:
+        assert self._process is not None and self._process.stdin and self._process.stdout
+        head = "param($Names) foreach ($n in $Names.Keys) { [Environment]::SetEnvironmentVariable($n, $Names[$n]) }; "
+        request = {"script": head + line, "args": {"Names": dict(environment)}, "fresh": False, "timeout_s": 90}
+        self._process.stdin.write(json.dumps(request | {"text": True}) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        assert not answer.get("timed_out"), answer
+        errors = "\n".join(str(one["message"]) for one in answer["errors"])
+        code = answer["exit_code"]
+        return Ended(0 if code is None else code, f"{answer['host_text']}\n{answer['output_text']}\n{errors}")
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _server() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(PWSH), "-NoProfile", "-LabServer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL, env=os.environ | {"NO_COLOR": "1", "LAB_REGISTRY": os.devnull},
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Desk:
     """The folder of one plan on one host, as the Windows team has it."""
 
     host: WindowsLike
     folder: Path
+    engine: Engine = field(default_factory=Engine)
 
     @classmethod
-    def lay_out(cls, host: WindowsLike, plan: Plan, folder: Path) -> Desk:
+    def lay_out(cls, host: WindowsLike, plan: Plan, engine: Engine) -> Desk:
+        """Write the folder beside the host's own files."""
+        folder = host.folder / "handed over"
         for name, content in handover(plan, digest(plan), sealed=seal(plan)).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         (scripts,) = (path.parent for path in folder.glob("*/change.ps1"))
-        return cls(host, scripts)
+        return cls(host, scripts, engine)
 
-    def run(self, name: str, *arguments: str, timeout: int = 60) -> subprocess.CompletedProcess[str]:
-        """Run change, verify or rollback with the stand-ins for what only Windows has."""
-        modules = ["LabRegistry", f"{WINDOWS}/LabWindows.psm1", f"{WINDOWS}/LabChanges.psm1"]
-        line = "; ".join(
-            [*(f"Import-Module '{module}'" for module in modules),
-             f"& '{self.folder / name}.ps1' {' '.join(arguments)}", "exit $LASTEXITCODE"]
+    def run(self, name: str, *arguments: str, first: str = "", **environment: str) -> Ended:
+        """Run change, verify or rollback by the common engine; `first` comes before it."""
+        own = {key: value for key, value in self.host.environment.items() if os.environ.get(key) != value}
+        common = {"PROCESSOR_ARCHITEW6432": ""} | own | environment
+        return self.engine.run(first + self.line(name, *arguments), common)
+
+    def line(self, name: str, *arguments: str) -> str:
+        path = str(self.folder / name).replace("'", "''")
+        return f"& '{path}.ps1' {' '.join(arguments)}; exit $LASTEXITCODE"
+
+    def start(
+        self, name: str, *arguments: str, first: str = "", stdin: int = subprocess.DEVNULL,
+        options: tuple[str, ...] = (), **environment: str,
+    ) -> subprocess.Popen[str]:  # fmt: skip
+        """Start a script in a PowerShell of its own."""
+        line = f"{MODULES}; {first}{self.line(name, *arguments)}"
+        return subprocess.Popen(
+            [str(PWSH), "-NoProfile", *options, "-Command", line], stdin=stdin, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, env=self.host.environment | environment,
         )  # fmt: skip
-        return subprocess.run(
-            [str(PWSH), "-NoProfile", "-Command", line], capture_output=True, text=True, timeout=timeout,
-            env=self.host.environment, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
 
-    def change(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("change", "-Confirm:$false", *arguments)
+    def run_alone(self, name: str, *arguments: str, **more: Any) -> Ended:
+        """Run a script in a PowerShell of its own; `more` goes to `start`."""
+        return ended(self.start(name, *arguments, **more))
 
-    def rollback(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("rollback", "-Confirm:$false", *arguments)
+    def change(self, *arguments: str, **more: str) -> Ended:
+        return self.run("change", "-Confirm:$false", *arguments, **more)
 
-    def verify(self) -> subprocess.CompletedProcess[str]:
-        return self.run("verify")
+    def rollback(self, *arguments: str, **more: str) -> Ended:
+        return self.run("rollback", "-Confirm:$false", *arguments, **more)
+
+    def verify(self, **more: str) -> Ended:
+        return self.run("verify", **more)
 
     def result(self, name: str = "result.json") -> dict[str, Any]:
-        return dict(json.loads((self.folder / name).read_text("utf-8")))
+        """A record, as `remediate import` reads it."""
+        path = self.folder / name
+        read_result(path.read_bytes(), where=name)
+        return dict(json.loads(path.read_text("utf-8")))
 
-    def state(self) -> tuple[str, str]:
-        """Registry and state of the host, to compare."""
-        return self.host.registry.path.read_text(), (self.host.folder / "state.json").read_text()
+    def outcomes(self, name: str = "result.json") -> list[str]:
+        return [step["outcome"] for step in self.result(name)["steps"]]
+
+    def records(self) -> dict[str, bytes]:
+        """Every file beside the scripts."""
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir()) if path.suffix != ".ps1"}
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Change a script's text, to plant what cannot be planted from outside."""
+        path = self.folder / f"{name}.ps1"
+        text_ = path.read_bytes().decode("ascii")
+        assert text_.count(old) == 1, (old, text_.count(old))
+        path.write_bytes(text_.replace(old, new).encode("ascii"))
+
+
+def ended(process: subprocess.Popen[str], timeout: int = 60) -> Ended:
+    """Wait for a script that was started."""
+    try:
+        text_, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return Ended(process.returncode, text_)
+
+
+def state(host: WindowsLike) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((host.folder / "state.json").read_text())
+    return found
+
+
+def plant(host: WindowsLike, **members: Any) -> None:
+    """Change members of the host's state."""
+    (host.folder / "state.json").write_text(json.dumps(state(host) | members))
+
+
+def service(host: WindowsLike, found: str) -> None:
+    """Put CertSvc in a state."""
+    services = state(host)["services"]
+    services["CertSvc"]["State"] = found
+    plant(host, services=services)
+
+
+def everything(host: WindowsLike) -> tuple[Any, dict[str, Any]]:
+    """Registry and state, to compare; events and failures aside: what was logged is not taken back."""
+    found = {name: value for name, value in state(host).items() if name not in ("events", "failures")}
+    return json.loads(host.registry.path.read_text())["keys"], found
+
+
+def restarts(host: WindowsLike) -> int:
+    """How often CertSvc has stopped."""
+    return sum(1 for event in state(host)["events"] if event["Id"] == 38)
 
 
 def ready(host: WindowsLike) -> WindowsLike:
@@ -146,10 +280,21 @@ def ready(host: WindowsLike) -> WindowsLike:
     host.set_state(
         services={
             "CertSvc": {
-                "State": "Running", "StartMode": "Auto", "StartName": "LocalSystem",
+                "State": "Running",
+                "StartMode": "Auto",
+                "StartName": "LocalSystem",
                 "PathName": "C:\\Windows\\system32\\certsrv.exe",
             }
         },
+        pending_requests=[
+            {
+                "RequestID": REQUEST,
+                "RequesterName": "CONTOSO\\CONN1$",
+                "CommonName": "anna",
+                "CertificateTemplate": "IntunePKCS",
+                "SubmittedWhen": "2026-11-23 10:00",
+            }
+        ],
         whoami={"name": "contoso\\anna", "groups": ADMINISTRATOR},
     )
     return host

@@ -9,7 +9,7 @@ $names = @{}
 function Find-Node($Tree, [string] $Kind) {
     $type = "$syntax.$Kind" -as [Type]
     $predicate = [Delegate]::CreateDelegate([Func[System.Management.Automation.Language.Ast, bool]], $type, $isA)
-    , @($Tree.FindAll($predicate, $true))
+    $Tree.FindAll($predicate, $true)
 }
 
 function Get-TypeName($TypeName) {
@@ -20,6 +20,10 @@ function Get-TypeName($TypeName) {
         $names[$TypeName.FullName] = if ($null -eq $type) { $TypeName.FullName } else { Get-Name $type }
     }
     $names[$TypeName.FullName]
+}
+
+function Get-StaticName($TypeName) {
+    if ($TypeName -is [System.Management.Automation.Language.ArrayTypeName]) { 'System.Array' } else { Get-TypeName $TypeName }
 }
 
 function Get-Name([Type] $Type) {
@@ -101,9 +105,10 @@ function Read-Member($Tree) {
         if ($node -is [System.Management.Automation.Language.InvokeMemberExpressionAst]) {
             $name += "/$(if ($null -eq $node.Arguments) { 0 } else { $node.Arguments.Count })"
         }
-        $owner = if ($node.Static) { Get-TypeName $node.Expression.TypeName } else {
+        $owner = if ($node.Static) { Get-StaticName $node.Expression.TypeName } else {
             $type = Get-ExpressionType $node.Expression $variables
-            if ($null -ne $type) { Get-Name $type } else { '' }
+            # A member that the type lacks is one of a type below it, or a name in a table.
+            if ($null -ne $type -and $type.GetMember("$($node.Member)").Count -gt 0) { Get-Name $type } else { '' }
         }
         @{ owner = "$owner"; member = $name; line = $node.Extent.StartLineNumber }
     }
@@ -154,10 +159,10 @@ function Read-Later($Tree) {
     foreach ($one in Find-Node $Tree 'BinaryExpressionAst') {
         if ("$($one.Operator)" -like 'QuestionQuestion*') { "$one" }
         if ("$($one.Operator)" -eq 'DotDot' -and $one.Left.StaticType -eq [string]) { "a range of characters: $one" }
-        if ("$($one.Operator)" -like '*replace' -and (Find-Node $one.Right 'ScriptBlockExpressionAst').Count -gt 0) { "replaces by a script block: $one" }
+        if ("$($one.Operator)" -like '*replace' -and @(Find-Node $one.Right 'ScriptBlockExpressionAst').Count -gt 0) { "replaces by a script block: $one" }
     }
     foreach ($one in Find-Node $Tree 'AssignmentStatementAst') { if ("$($one.Operator)" -like 'QuestionQuestion*') { "$one" } }
-    foreach ($one in (Find-Node $Tree 'MemberExpressionAst') + (Find-Node $Tree 'IndexExpressionAst')) { if ($one.NullConditional) { "$one" } }
+    foreach ($one in @(Find-Node $Tree 'MemberExpressionAst') + @(Find-Node $Tree 'IndexExpressionAst')) { if ($one.NullConditional) { "$one" } }
     foreach ($one in Find-Node $Tree 'InvokeMemberExpressionAst') { if ($one.GenericTypeArguments) { "$one" } }
     foreach ($one in Find-Node $Tree 'ForEachStatementAst') { if ("$($one.Flags)" -ne 'None') { "foreach -Parallel: $one" } }
     foreach ($one in Find-Node $Tree 'FunctionDefinitionAst') { if ($one.IsWorkflow) { "a workflow: $($one.Name)" } }

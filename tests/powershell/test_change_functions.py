@@ -510,20 +510,20 @@ def test_hidden_exclusions_are_not_taken_for_none(host: WindowsLike, verb: str) 
 def test_a_request_is_resubmitted_once(host: WindowsLike) -> None:
     assert table(host, "Get-PendingRequestState -RequestId 17") == {"Disposition": "pending"}
     start = everything(host)
-    said = run(host, "Resubmit-PendingRequest -RequestId 17 -WhatIf")
+    said = run(host, "Submit-PendingRequest -RequestId 17 -WhatIf")
     assert '"certutil.exe -resubmit 17" on target "request 17"' in said
     assert everything(host) == start
-    assert table(host, "Resubmit-PendingRequest -RequestId 17") == {"Disposition": "issued"}
+    assert table(host, "Submit-PendingRequest -RequestId 17") == {"Disposition": "issued"}
     assert run(host, "Test-PendingRequest -RequestId 17 -Wanted @{ Disposition = $null }") == "True"
     after = everything(host)
-    assert table(host, "Resubmit-PendingRequest -RequestId 17") == {"Disposition": "issued"}
+    assert table(host, "Submit-PendingRequest -RequestId 17") == {"Disposition": "issued"}
     assert everything(host) == after
 
 
 @pytest.mark.parametrize(("decided", "word"), [(31, "denied"), (30, "failed"), (9, "pending")])
 def test_a_request_that_gets_no_certificate(host: WindowsLike, decided: int, word: str) -> None:
     plant(host, resubmit_decides=decided)
-    said = run(host, "Resubmit-PendingRequest -RequestId 17")
+    said = run(host, "Submit-PendingRequest -RequestId 17")
     assert said == (
         f"THREW RemediateNotAsWritten: Request 17 was submitted again, and is {word}; no certificate was issued."
     )
@@ -532,16 +532,16 @@ def test_a_request_that_gets_no_certificate(host: WindowsLike, decided: int, wor
 def test_resubmit_fails(host: WindowsLike) -> None:
     plant(host, failures={"certutil -resubmit": "0x80070005"})
     start = everything(host)
-    assert "-resubmit 17 failed with 0x80070005" in run(host, "Resubmit-PendingRequest -RequestId 17")
+    assert "-resubmit 17 failed with 0x80070005" in run(host, "Submit-PendingRequest -RequestId 17")
     plant(host, failures={"certutil -view": "0x800704DC"})
-    assert "certutil -view failed with 0x800704DC" in run(host, "Resubmit-PendingRequest -RequestId 17")
+    assert "certutil -view failed with 0x800704DC" in run(host, "Submit-PendingRequest -RequestId 17")
     plant(host, failures={"certutil -resubmit": "0x80070005"})
     assert everything(host) == start
 
 
 def test_a_request_that_the_ca_does_not_know(host: WindowsLike) -> None:
     assert table(host, "Get-PendingRequestState -RequestId 18") == {"Disposition": None}
-    assert "The CA knows no request 18" in run(host, "Resubmit-PendingRequest -RequestId 18")
+    assert "The CA knows no request 18" in run(host, "Submit-PendingRequest -RequestId 18")
 
 
 @pytest.mark.parametrize("shown", ["9", "9 -- Sous soumission", "0x9 (9) -- Under Submission"])

@@ -24,10 +24,31 @@ Kind = Literal["change", "verify", "rollback"]
 KINDS: tuple[Kind, ...] = ("change", "verify", "rollback")
 
 _SYNOPSIS = {
-    "change": "Carries out an approved change plan.",
-    "verify": "Tells whether an approved change plan stands as it was wanted. It changes nothing.",
-    "rollback": "Undoes what change.ps1 did, from the values that it recorded.",
+    "change": "Carries out an approved change of {}.",
+    "verify": "Tells whether an approved change of {} stands. It changes nothing.",
+    "rollback": "Undoes what change.ps1 changed, and nothing else, from the values that it recorded.",
 }
+_MANNER = {
+    "change": (
+        "It reads every value before it writes one. Where something else stands than was approved, nothing is changed.",
+        "It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it",
+        "again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.",
+    ),
+    "verify": (
+        "It reads every value and says of each whether it is as wanted. Run it after change.ps1, or at any time.",
+        "What it finds is recorded in verify-result.json beside it; send that file back.",
+    ),
+    "rollback": (
+        "It needs the result.json that change.ps1 wrote beside it. Where somebody has changed a value since, it changes",
+        "nothing. It asks before each change. After an interruption, run it again: it goes on where it stopped.",
+        "What it does is recorded in rollback-result.json beside it; send that file back.",
+    ),
+}
+_RUN = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File ."
+_ASKING = (
+    (" -WhatIf", "Shows what it would write, and writes nothing."),
+    ("", "Asks before each change."),
+)
 _WRITING = (
     "0  done, or nothing to do",
     "1  could not read; nothing was changed",
@@ -41,6 +62,7 @@ _READING = (
     "2  the problem stands",
     "3  refused: the wrong host, or the wrong rights",
 )
+_UNPLAIN = re.compile(r"[^\x20-\x7e]")
 _HARMLESS = re.compile(r"(?:(?!#>|<#)[\x20-\x7e])*")
 
 
@@ -57,9 +79,15 @@ def comment(text: str) -> Code:
     return Code(text)
 
 
+def foreign(text: str) -> Code:
+    """Return a text from elsewhere for a block comment: what is not printable ASCII is written as its number."""
+    plain = _UNPLAIN.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
+    return comment(plain.replace("#>", "# >").replace("<#", "< #"))
+
+
 def script(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> bytes:
     """Return one script as a file: ASCII, CRLF, no blank at a line's end."""
-    context = _context(kind, plan, digest, target)
+    context = _context(kind, plan, digest, target if kind == "change" else target.alone())
     template = _environment().get_template(f"{kind}.ps1.j2")
     main = template.render(context | {"library": Code("")})
     text = template.render(context | {"library": Code(functions_for(main).rstrip("\n"))})
@@ -70,16 +98,17 @@ def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[
     uses_directory = not target.host or bool(target.needs)
     return {
         "file": comment(f"{kind}.ps1"),
-        "synopsis": comment(_SYNOPSIS[kind]),
-        "target": Code(literal(target.name)),
+        "synopsis": comment(_SYNOPSIS[kind].format("this host" if target.host else "the directory")),
+        "target": foreign(target.host or "any member of the domain"),
         "digest": comment(digest),
         "created": comment(plan.created),
-        "command": comment(f"remediate {plan.remediate}, remediate script plan.json --out FOLDER"),
+        "command": comment(f"by remediate {plan.remediate}: remediate script plan.json --out FOLDER"),
         "valid": comment(_valid(kind, plan)),
         "changes": tuple(_changes(target)),
         "rights": tuple(_rights(target)),
         "parameters": tuple(_parameters(kind, uses_directory=uses_directory)),
-        "example": comment("" if kind == "verify" else " -WhatIf"),
+        "manner": tuple(map(comment, _MANNER[kind])),
+        "examples": tuple(_examples(kind)),
         "exit_codes": tuple(map(comment, _READING if kind == "verify" else _WRITING)),
         "plan": Code(data(plan_data(plan, digest, target))),
         "directory_parameters": Code(_directory_parameters(plan) if uses_directory else ""),
@@ -101,15 +130,33 @@ def _valid(kind: Kind, plan: Plan) -> str:
 
 def _changes(target: ScriptTarget) -> Iterator[Code]:
     for number, action in enumerate(target.actions):
-        yield Code(f"{'' if number else 'Changes':<10}{action.id}. {literal(action.label)}")
-        for words in filter(None, (action.disruption, action.takes_effect, action.undo_missing)):
-            yield Code(f"{'':<13}{literal(words)}")
+        yield foreign(f"{'' if number else 'Changes':<10}{action.id}. {action.label}")
+        for told, words in (
+            ("interrupts", action.disruption),
+            ("takes effect", action.takes_effect),
+            ("no way back", action.undo_missing),
+        ):
+            if words:
+                yield foreign(f"{'':<13}{told}: {words}")
 
 
 def _rights(target: ScriptTarget) -> Iterator[Code]:
     rights = dict.fromkeys(action.rights for action in target.actions if action.rights)
     for number, right in enumerate(rights):
-        yield Code(f"{'' if number else 'Needs':<10}{literal(right)}")
+        yield foreign(f"{'' if number else 'Rights':<10}{right}")
+
+
+def _examples(kind: Kind) -> Iterator[dict[str, Code]]:
+    line = f"{_RUN}\\{kind}.ps1"
+    if kind == "verify":
+        yield {"line": comment(line), "text": comment("Reads every value again.")}
+        return
+    for option, text in _ASKING:
+        yield {"line": comment(line + option), "text": comment(text)}
+    unasked = (
+        f'powershell.exe -NoProfile -NonInteractive -Command "& .\\{kind}.ps1 -Confirm:$false; exit $LASTEXITCODE"'
+    )
+    yield {"line": comment(unasked), "text": comment("From cmd or a scheduled task: asks nothing.")}
 
 
 def _parameters(kind: Kind, *, uses_directory: bool) -> Iterator[dict[str, Code]]:

@@ -35,6 +35,11 @@ class ScriptTarget(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is a host whose CA is changed."""
         return any(isinstance(action.place, RegistryPlace | ServicePlace) for action in self.actions)
 
+    def alone(self) -> ScriptTarget:
+        """Return the target without what it waits for: reading or undoing its own part needs no directory."""
+        kinds = {action.kind for action in self.actions}
+        return msgspec.structs.replace(self, kinds=tuple(sorted(kinds)), needs=())
+
 
 def script_targets(plan: Plan) -> tuple[ScriptTarget, ...]:
     """Return the targets in the order in which they must be run: the directory, then hosts by name."""
@@ -91,6 +96,7 @@ def _step(action: Action) -> dict[str, Value]:
         "Label": action.label,
         "DependsOn": list(action.depends_on),
         "Restarts": action.restarts,
+        "Disruption": action.disruption,
         "UndoMissing": action.undo_missing,
         **_place(action),
         "Before": _state(before),

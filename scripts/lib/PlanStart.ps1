@@ -1,0 +1,51 @@
+function Confirm-Answer {
+    <#
+    .SYNOPSIS
+    Throws when every change is to be asked for and nobody is there to answer: no prompt may hang.
+    #>
+    if ($ConfirmPreference -eq 'None' -or $WhatIfPreference) { return }
+    $arguments = @([System.Environment]::GetCommandLineArgs())
+    $unattended = @($arguments | Where-Object -FilterScript { $_ -match '^[-/]{1,2}noni' }).Count -gt 0
+    if ($unattended -or [System.Console]::IsInputRedirected -or -not [System.Environment]::UserInteractive) {
+        throw 'Every change asks first, and nobody can answer here. Where it may go on unasked, give -Confirm:$false.'
+    }
+}
+
+function Read-EarlierRun {
+    <#
+    .SYNOPSIS
+    Reads what earlier runs of this plan left: Record, the change to go on from, and Keep, the records of a change that
+    was undone, which are copied before a new run replaces them. Undone steps start from where they are.
+    .PARAMETER Plan
+    The script's plan; its steps are changed in place.
+    .PARAMETER ResultPath
+    The record of the change.
+    .PARAMETER RollbackPath
+    The record of its rollback.
+    .PARAMETER Result
+    The record of this run: it says which rollback it follows.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [hashtable] $Plan,
+        [Parameter(Mandatory = $true)] [string] $ResultPath,
+        [Parameter(Mandatory = $true)] [string] $RollbackPath,
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result
+    )
+    $record = Read-RunResult -Path $ResultPath -Plan $Plan
+    $rollback = Read-RunResult -Path $RollbackPath -Plan $Plan
+    $undone = $null -ne $record -and $null -ne $rollback -and $rollback.undoes -eq $record.sha256
+    $follows = $null -ne $record -and $null -ne $rollback -and $record.follows -eq $rollback.sha256
+    if ($undone -or $follows) { $Result.follows = $rollback.sha256 }
+    foreach ($step in $Plan.Steps) {
+        $later = $follows -and (Test-WrittenStep -Record (Get-EarlierStep -Earlier $record -Id $step.Id))
+        $found = if (($undone -or $follows) -and -not $later) { Get-EarlierStep -Earlier $rollback -Id $step.Id }
+        Update-UndoneStep -Step $step -Undone $found
+    }
+    $keep = @{}
+    if ($undone) {
+        foreach ($path in @($ResultPath, $RollbackPath)) {
+            $keep[$path] = [System.IO.Path]::ChangeExtension($path, "$($record.sha256.Substring(0, 8)).json")
+        }
+    }
+    return @{ Record = $record; Keep = $keep }
+}

@@ -1,0 +1,172 @@
+"""From a live plan to scripts that are run on the lab's hosts and its directory, back again, and once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import planted
+from tests.lab.directory_functions import DESCRIPTOR, FLAG, FROM_DIRECTORY, needs_pwsh
+from tests.lab.estate import Lab
+from tests.lab.handed_over import (
+    DIRECTORY,
+    NEVER_ASK,
+    HandedOver,
+    directory_state,
+    host_state,
+    nothing_written,
+    revision,
+    started_ca,
+)
+from tests.lab.planting import Ground, causes, ground
+
+pytestmark = needs_pwsh
+
+CHANGE, ROLLBACK = f"change {NEVER_ASK}", f"rollback {NEVER_ASK}"
+NOTHING_TO_DO = "There was nothing to do."
+
+
+def from_directory(estate: Ground) -> None:
+    estate.change_template({FLAG: [FROM_DIRECTORY]})
+
+
+def no_rights(estate: Ground) -> None:
+    estate.set_template_dacl(planted.ADMINISTRATORS)
+
+
+def not_published(estate: Ground) -> None:
+    estate.publish("WebServer")
+
+
+def plant_all(estate: Ground) -> None:
+    """What every kind of change but two mends."""
+    from_directory(estate)
+    no_rights(estate)
+    not_published(estate)
+    planted.waiting_requests(estate)
+    planted.event_128_and_value_off(estate)
+    estate.leave_request("Failed")
+    estate.change_defender(exclude=[r"C:\Data"])
+
+
+def everywhere(done: HandedOver, lab: Lab, *lines: str) -> list[tuple[int, str]]:
+    """Run scripts in the order of the hand-over: the directory, the CA, the connector."""
+    return [
+        *done.on_directory(*lines),
+        *done.on(lab.ca, *(f"{line} -SecureSocketLayer" if line.startswith("change") else line for line in lines)),
+        *done.on(lab.connector, *lines),
+    ]
+
+
+def state(lab: Lab) -> list[Any]:
+    return [directory_state(lab), host_state(lab.ca), host_state(lab.connector)]
+
+
+def test_the_whole_way_and_back_and_once_more(fresh_lab: Lab, tmp_path: Path) -> None:
+    lab = fresh_lab
+    with ground(lab) as estate:
+        plant_all(estate)
+        start, first, runs = state(lab), revision(lab), tmp_path / "runs"
+        done = HandedOver.of(estate, tmp_path)
+        lab.reset()
+
+        looked = [*done.on_directory("change -WhatIf"), *done.on(lab.connector, "change -WhatIf")]
+        assert [ran.code for ran in looked] == [2, 2]
+        assert all("What if" in ran.shown and "Nothing was changed." in ran.shown for ran in looked)
+        assert (nothing_written(lab), state(lab)) == (True, start)
+        assert not list(done.folder.rglob("*result*.json"))
+
+        ran = everywhere(done, lab, CHANGE, "verify", CHANGE)
+        assert [one.code for one in ran] == [0] * 9, ran
+        assert [NOTHING_TO_DO in one.shown for one in ran] == [False, False, True] * 3
+        assert [one.name for one in lab.relay.writes] == ["modify", "modify"]
+        assert (revision(lab), started_ca(lab.ca)) == (first + 1, 1)
+        changed = state(lab)
+
+        (tmp_path / "again").mkdir()
+        again, _ = estate.plan(tmp_path / "again")
+        assert (causes(again), again.get("actions", [])) == (set(planted.UNPROCESSED), [])
+
+        ended, standing = done.imported(done.folder, runs=runs)
+        assert (ended.code, set(standing)) == (0, {"done"}), ended.err
+
+        back = [
+            *done.on(lab.connector, ROLLBACK, "verify"),
+            *done.on(lab.ca, "rollback -WhatIf", ROLLBACK, "verify"),
+            *done.on_directory("rollback -WhatIf", ROLLBACK, "verify"),
+        ]
+        assert [one.code for one in back] == [0, 2, 2, 0, 2, 2, 0, 2], back
+        assert state(lab) == start
+        assert (revision(lab), started_ca(lab.ca)) == (first + 2, 2)
+        ended, standing = done.imported(*done.folder.rglob("rollback-result.json"), runs=runs)
+        assert (ended.code, set(standing)) == (2, {"undone", "done"}), ended.err  # the restart cannot be undone
+
+        ran = everywhere(done, lab, CHANGE, "verify")
+        assert [one.code for one in ran] == [0] * 6, ran
+        assert state(lab) == changed
+        assert revision(lab) == first + 3
+        ended, standing = done.imported(done.folder, runs=tmp_path / "all at once")
+        assert (ended.code, set(standing)) == (0, {"done"}), ended.err
+        assert done.imported(done.folder, runs=tmp_path / "all at once")[0].code == 3
+
+
+KINDS = [
+    pytest.param([from_directory], {FLAG}, id="flag"),
+    pytest.param([no_rights], {DESCRIPTOR}, id="DACL"),
+    pytest.param([from_directory, no_rights], {FLAG, DESCRIPTOR}, id="flag and DACL"),
+    pytest.param([not_published], {"certificateTemplates"}, id="publish"),
+]
+
+
+@pytest.mark.parametrize(("plants", "changed"), KINDS)
+def test_each_kind_of_directory_change_alone(
+    fresh_lab: Lab, tmp_path: Path, plants: list[Callable[[Ground], None]], changed: set[str]
+) -> None:
+    lab = fresh_lab
+    with ground(lab) as estate:
+        for plant in plants:
+            plant(estate)
+        start = directory_state(lab)
+        done = HandedOver.of(estate, tmp_path)
+        lab.reset()
+        ran = done.on_directory("change -WhatIf", CHANGE, "verify", CHANGE)
+        assert [one.code for one in ran] == [2, 0, 0, 0], ran
+        assert NOTHING_TO_DO in ran[-1].shown
+        written = directory_state(lab)
+        assert different(start, written) == changed
+        assert [one.name for one in lab.relay.writes] == ["modify"]
+        back = done.on_directory(ROLLBACK, "verify", ROLLBACK, CHANGE)
+        assert [one.code for one in back] == [0, 2, 0, 0], back
+        assert len(lab.relay.writes) == 3
+        assert directory_state(lab) == written
+        assert done.on_directory("verify", ROLLBACK)[1].code == 0
+        assert directory_state(lab) == start
+        assert done.outcomes(DIRECTORY, "rollback-result.json") == ["changed"]
+
+
+def different(one: list[dict[str, list[bytes]]], other: list[dict[str, list[bytes]]]) -> set[str]:
+    """The attributes that differ."""
+    pairs = zip(one, other, strict=True)
+    return {name for old, new in pairs for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+def test_a_ca_waits_for_the_directory(fresh_lab: Lab, tmp_path: Path) -> None:
+    lab = fresh_lab
+    with ground(lab) as estate:
+        plant_all(estate)
+        done = HandedOver.of(estate, tmp_path)
+        start = host_state(lab.ca)
+        lab.reset()
+        [refused] = done.on(lab.ca, f"{CHANGE} -SecureSocketLayer")
+        assert refused.code == 3
+        assert "Run the directory's change.ps1 first" in refused.shown
+        assert "publish IntunePKCS on Contoso Issuing CA is not there yet" in refused.shown
+        assert "Nothing was changed." in refused.shown
+        assert (nothing_written(lab), host_state(lab.ca)) == (True, start)
+        done.on_directory(CHANGE)
+        looked, changed = done.on(lab.ca, "change -WhatIf -SecureSocketLayer", f"{CHANGE} -SecureSocketLayer")
+        assert (looked.code, changed.code) == (2, 0)
+        assert set(done.outcomes(done.of_host(lab.ca))) == {"changed"}
