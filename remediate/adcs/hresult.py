@@ -1,13 +1,17 @@
-"""HRESULTs: one number in many spellings, and the names that this field knows.
+"""HRESULTs: one number in many spellings, where they stand in a text, and their names.
 
-Names are those of [MS-ERREF] 2.1.1 and of Win32's com-error-codes-4 page.
+Names are those of [MS-ERREF] 2.1.1 and of Win32's com-error-codes-4 page, which knows more of certificate services.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
+
+from remediate.adcs.hresult_names import PUBLISHED
 
 NAMES = {
+    **PUBLISHED,
     0x80070005: "E_ACCESSDENIED",
     0x80070057: "E_INVALIDARG",
     0x800704DC: "ERROR_NOT_AUTHENTICATED",
@@ -27,6 +31,11 @@ NAMES = {
     0x80094811: "CERTSRV_E_KEY_LENGTH",
     0x80094812: "CERTSRV_E_SUBJECT_EMAIL_REQUIRED",
 }
+
+# [MS-ERREF] 2.1: the facilities WIN32, SECURITY and CERT, in which a signed number is taken for an HRESULT, and URT,
+# whose codes only wrap the reason: an exception of .NET has one whatever happened.
+_SIGNED_FACILITIES = frozenset({0x007, 0x009, 0x00B})
+_URT = 0x013
 
 _SPELLING = re.compile(r"(?:0x)?([0-9a-f]{8})|(-?\d{9,10})", re.IGNORECASE)
 
@@ -55,5 +64,54 @@ class HResult(int):
         """The symbolic name, empty when it is not one of this field's."""
         return NAMES.get(int(self), "")
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the severity bit is set and there is a code: 0x80000000 and 0xFFFFFFFF are flags and masks."""
+        return bool(self & 0x80000000) and bool(self & 0xFFFF) and self != 0xFFFFFFFF
+
+    @property
+    def facility(self) -> int:
+        """The facility, [MS-ERREF] 2.1."""
+        return (int(self) >> 16) & 0x7FF
+
+    @property
+    def only_wraps(self) -> bool:
+        """Whether it is one of .NET's own, which says that something was thrown and not why."""
+        return self.facility == _URT
+
     def __str__(self) -> str:
         return f"0x{int(self):08X}"
+
+
+# In a text: 0x..., the eight digits alone (but not the start of a GUID), a number with a minus or dash, one without.
+_IN_TEXT = re.compile(
+    r"(?<![0-9A-Za-z])0x(?:0*|f{8})([0-9a-f]{8})(?![0-9a-z])"
+    r"|(?<![0-9A-Za-z_{.-])([89][0-9a-f]{7})(?![0-9a-z_]|-[0-9a-f]{4}-)"
+    r"|[-\u2212\u2013]\s?(\d{9,10})(?![0-9a-z])"
+    r"|(?<![0-9A-Za-z_.-])(\d{10})(?![0-9a-z_]|\.\d)",
+    re.IGNORECASE,
+)
+
+
+def found_in(text: str, *, also: Collection[int] = ()) -> tuple[HResult, ...]:
+    """Return the HRESULTs of failures that stand in a text, each once however often and however it is spelt.
+
+    Any number is one that is written with 0x; without it, a known one, or a signed one of the facilities WIN32, SECURITY
+    and CERT. `also` are numbers that count though they are no failure, written with 0x.
+    """
+    return tuple(dict.fromkeys(_codes(text, also)))
+
+
+def _codes(text: str, also: Collection[int]) -> Iterator[HResult]:
+    for hexadecimal, bare, signed, unsigned in _IN_TEXT.findall(text):
+        if hexadecimal:
+            code = HResult(int(hexadecimal, 16))
+            plausible = code.is_failure or code in also
+        elif signed:
+            code = HResult(-int(signed) & 0xFFFFFFFF)
+            plausible = int(signed) <= 0x80000000 and (code in NAMES or code.facility in _SIGNED_FACILITIES)
+        else:
+            code = HResult(int(bare, 16) if bare else int(unsigned))
+            plausible = code in NAMES
+        if plausible and (code.is_failure or code in also):
+            yield code

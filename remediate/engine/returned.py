@@ -76,16 +76,16 @@ def lines_for(result: RunResult, lines: Iterable[JournalLine]) -> tuple[JournalL
     """
     told = {_identity(line) for line in lines}
     found = (line for step in result.steps for line in _step_lines(result, step))
-    return (*_run_lines(result), *(line for line in found if _identity(line) not in told))
+    imported = _line(result, result.finished or result.started, "imported", detail=result.sha256)
+    return (imported, *(line for line in found if _identity(line) not in told), *_ending(result))
 
 
 def _identity(line: JournalLine) -> tuple[str, int, bool, str, str]:
     return line.target, line.action, line.undo, line.event, line.began or line.at
 
 
-def _run_lines(result: RunResult) -> Iterator[JournalLine]:
+def _ending(result: RunResult) -> Iterator[JournalLine]:
     at = result.finished or result.started
-    yield _line(result, at, "imported", detail=result.sha256)
     if result.exit_code == 4:
         yield _line(result, at, "failed", detail=result.message)
     elif result.exit_code in (1, 3):

@@ -9,6 +9,29 @@ function Get-DirectoryServerName {
     return [string] @($Connection.Directory.Servers)[0]
 }
 
+function Connect-Directory {
+    <#
+    .SYNOPSIS
+    Connects to the domain controller that is to be read and written; refuses, with its name, when that does not work.
+    .PARAMETER Server
+    The DNS name of the domain controller.
+    .PARAMETER SecureSocketLayer
+    Connects by LDAPS on port 636.
+    .EXAMPLE
+    Connect-Directory -Server 'dc1.contoso.com'
+    #>
+    param([Parameter(Mandatory = $true)] [string] $Server, [switch] $SecureSocketLayer)
+    $ErrorActionPreference = 'Stop'
+    try { return New-DirectoryConnection -Server $Server -SecureSocketLayer:$SecureSocketLayer }
+    catch {
+        $cause = Get-DirectoryCause -Exception $_.Exception
+        $code = Get-DirectoryErrorCode -Exception $cause
+        $way = if ($SecureSocketLayer) { 'LDAPS' } else { 'LDAP, signed and sealed' }
+        $message = "${Server}: there is no connection by $way, $code ($($cause.Message.Trim()))."
+        throw (New-DirectoryError -Message $message -Code $code)
+    }
+}
+
 function New-DirectoryError {
     <#
     .SYNOPSIS

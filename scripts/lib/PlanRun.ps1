@@ -202,6 +202,8 @@ function Write-PlanStep {
     try { $Record.detail = (@(& $Write $step $Entry.Now) -join ' ') }
     catch {
         $Record.detail = [string] $_.Exception.Message
+        # Said before anything is written, or by the directory instead of writing: there is nothing to undo.
+        if ($_.FullyQualifiedErrorId -eq 'RemediateDrift') { $Record.outcome = 'not reached' }
         try { $Record.after = & $Read $step }
         catch { $Record.detail += ' What stands there now cannot be read.' }
         throw

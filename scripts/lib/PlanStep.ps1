@@ -131,7 +131,7 @@ function Write-StepOutcome {
 function Write-Drift {
     <#
     .SYNOPSIS
-    Tells approved, now and wanted of every step that is no longer as the plan was made for.
+    Tells approved, now and wanted of every value that is no longer as the plan was made for.
     .PARAMETER Entries
     The steps.
     #>
@@ -139,6 +139,7 @@ function Write-Drift {
     foreach ($entry in $Entries) {
         Write-Warning -Message ('{0}. {1}' -f $entry.Step.Id, $entry.Step.Label)
         foreach ($name in @($entry.Step.After.Keys | Sort-Object)) {
+            if (Test-SameState -Now $entry.Now -Wanted @{ $name = $entry.Step.Before[$name] }) { continue }
             Write-Warning -Message ('   approved  {0}' -f (Format-State -State @{ $name = $entry.Step.Before[$name] }))
             Write-Warning -Message ('   now       {0}' -f (Format-State -State @{ $name = $entry.Now[$name] }))
             Write-Warning -Message ('   wanted    {0}' -f (Format-State -State @{ $name = $entry.Step.After[$name] }))
@@ -159,7 +160,6 @@ function Format-StateChange {
     foreach ($name in @($Wanted.Keys | Sort-Object)) {
         $shown = @(foreach ($value in @($Now[$name], $Wanted[$name])) {
                 if ($null -eq $value) { 'absent' }
-                elseif ($value.Length -gt 200) { "$($value.Substring(0, 40))... ($($value.Length) characters)" }
                 else { Format-StateValue -Name $name -Value $value }
             })
         if ([string] $Now[$name] -cne [string] $Wanted[$name] -or $shown[0] -ne $shown[1]) {

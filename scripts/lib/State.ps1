@@ -45,6 +45,7 @@ function Format-StateValue {
     <#
     .SYNOPSIS
     Writes one value of a state: numbers in hexadecimal as certutil does, for most are flags; revisions are counted.
+    Of a DACL it gives the number of its entries and the begin of its SHA-256.
     .PARAMETER Name
     The name of the value.
     .PARAMETER Value
@@ -55,6 +56,13 @@ function Format-StateValue {
         [Parameter(Mandatory = $true)] [string] $Name,
         [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Value
     )
+    if ($Name -eq 'nTSecurityDescriptor') {
+        $bytes = [System.Convert]::FromBase64String($Value)
+        # Header of 20 bytes, then the DACL, which holds AceCount at 4 ([MS-DTYP] 2.4.6, 2.4.5).
+        $count = if ($bytes.Length -gt 24) { [System.BitConverter]::ToUInt16($bytes, 24) } else { 'no' }
+        $digest = [System.Security.Cryptography.SHA256]::Create().ComputeHash($bytes)
+        return "DACL of $count entries (sha256 $([System.BitConverter]::ToString($digest, 0, 4)))"
+    }
     if ($Value -notmatch '^-?[0-9]{1,10}$' -or $Name -like '*Revision') { return $Value }
     return '0x{0:X}' -f ([long] $Value -band 0xFFFFFFFFL)
 }

@@ -97,7 +97,7 @@ function Set-TemplateState {
     $unchanged = @{ State = $first.State; Replication = 'not checked: nothing was written' }
     $needed = Test-TemplateChangeNeeded -Place $place -Now $first.State -Before $Before -After $After
     if (-not $needed) { return $unchanged }
-    $text = "from $(Format-TemplateState -State $Before) to $(Format-TemplateState -State $After), in one modify"
+    $text = "from $(Format-State -State $Before) to $(Format-State -State $After), in one modify"
     if (-not $PSCmdlet.ShouldProcess($place, "write the template $text")) { return $unchanged }
     Write-Verbose -Message "${place}: writing the template $text"
     Invoke-ComparedWrite -Connection $Connection -Request $request
@@ -131,7 +131,7 @@ function Test-TemplateChangeNeeded {
         return $false
     }
     if (Test-SameTemplateState -Now $Now -Wanted $Before) { return $true }
-    $parts = foreach ($one in $Before, $Now, $After) { Format-TemplateState -State $one }
+    $parts = foreach ($one in $Before, $Now, $After) { Format-State -State $one }
     $message = "${Place}: approved $($parts[0]); now $($parts[1]); wanted $($parts[2])."
     throw (New-DirectoryError -Id 'RemediateDrift' -Message $message)
 }
@@ -214,24 +214,4 @@ function New-TemplateRequest {
         if ($null -ne $After[$name]) { Add-DirectoryModification @write -Operation 'Add' -Value $After[$name] }
     }
     return $request
-}
-
-function Format-TemplateState {
-    <#
-    .SYNOPSIS
-    Writes a template's state for a reader; of a DACL the number of its entries and the begin of its SHA-256.
-    .PARAMETER State
-    The state.
-    #>
-    [OutputType([string])]
-    param([Parameter(Mandatory = $true)] [hashtable] $State)
-    $shown = $State.Clone()
-    $name = 'nTSecurityDescriptor'
-    if ($null -ne $shown[$name]) {
-        $bytes = [System.Convert]::FromBase64String($shown[$name])
-        $digest = [System.Security.Cryptography.SHA256]::Create().ComputeHash($bytes)
-        $hash = [System.BitConverter]::ToString($digest, 0, 4)
-        $shown[$name] = "DACL of $(@(Get-DaclEntry -Descriptor $bytes).Count) entries (sha256 $hash)"
-    }
-    return Format-State -State $shown
 }

@@ -215,7 +215,7 @@ function Confirm-TemplateWritten {
             $message = "${Place}: it was written, but not alone: $name rose from version $($versions -join ' to ')."
         }
         $message += " $(Format-LostWrite -Name $name -Same:$same -Stamps $Second.Stamps)"
-        $message += " Now $(Format-TemplateState -State $Second.State); wanted $(Format-TemplateState -State $After)."
+        $message += " Now $(Format-State -State $Second.State); wanted $(Format-State -State $After)."
         throw (New-DirectoryError -Id 'RemediateNotAsWritten' -Message $message)
     }
     if ($known) { Write-Verbose -Message "${Place}: reads back as wanted, each version as expected"; return 'checked' }

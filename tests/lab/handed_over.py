@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from tests.lab import contoso, program
 from tests.lab.contoso import ADMIN, Account
-from tests.lab.domain import ObjectState
 from tests.lab.estate import Lab
 from tests.lab.hosts import MODULE, LabHost
 from tests.lab.planting import Ground, Plan
@@ -71,8 +70,8 @@ class HandedOver:
 
     def on_directory(self, *lines: str, account: Account = ADMIN) -> list[Ran]:
         """Run scripts of the directory's folder, each line a name with arguments, one after the other."""
-        lines = tuple(f"{line} -SecureSocketLayer" for line in lines)
-        return self._run(self.lab.connector, self.folder / DIRECTORY, lines, account)
+        secured = tuple(f"{line} -SecureSocketLayer" for line in lines)
+        return self._run(self.lab.connector, self.folder / DIRECTORY, secured, account)
 
     def on(self, host: LabHost, *lines: str, account: Account = ADMIN) -> list[Ran]:
         """Run scripts of a host's folder on that host, by somebody who may read the directory."""
@@ -94,19 +93,17 @@ class HandedOver:
         return ended, [row["state"] for row in rows]
 
     @contextmanager
-    def started(self, *lines: str, copies: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
-        """Several engines at the same work in the directory's folder."""
-        lines = tuple(f"{line} -SecureSocketLayer" for line in lines)
-        command = self._command(self.folder / DIRECTORY, lines)
+    def started(self, line: str, *folders: Path) -> Iterator[list[subprocess.Popen[str]]]:
+        """One script of the directory in several engines at once, each in a folder of its own or all in one."""
         environment = self._environment(self.lab.connector)
         with self.lab.ticket(ADMIN):
             environment |= {"KRB5CCNAME": os.environ["KRB5CCNAME"]}
             engines = [
                 subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                    env=environment,
+                    self._command(folder / DIRECTORY, (f"{line} -SecureSocketLayer",)), stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
                 )
-                for _ in range(copies)
+                for folder in folders
             ]  # fmt: skip
             try:
                 yield engines
@@ -127,17 +124,14 @@ class HandedOver:
         return [Ran(int(code), shown) for shown, code in zip(parts[:-1:2], parts[1::2], strict=True)]
 
     def _command(self, folder: Path, lines: tuple[str, ...]) -> list[str]:
-        calls = (f"& '{folder / name}.ps1' {rest}; \"ENDED $LASTEXITCODE\"" for name, _, rest in map(_parts, lines))
+        parts = (line.partition(" ") for line in lines)
+        calls = (f"& '{folder / name}.ps1' {rest}; \"ENDED $LASTEXITCODE\"" for name, _, rest in parts)
         imports = (f"Import-Module '{module}'" for module in MODULES)
         return [str(PWSH), "-NoProfile", "-Command", "; ".join([*imports, *calls])]
 
     def _environment(self, host: LabHost) -> dict[str, str]:
         trust = {"LDAPTLS_CACERT": str(self.lab.trust), "NO_COLOR": "1"}
         return {**os.environ, **host.environment, **NOT_WINDOWS, **trust}
-
-
-def _parts(line: str) -> tuple[str, str, str]:
-    return line.partition(" ")
 
 
 # --- what stands where -----------------------------------------------------------------------------------------------
@@ -148,15 +142,14 @@ def objects(lab: Lab, template: str = contoso.INTUNE_TEMPLATE) -> tuple[str, str
     return lab.domain.template_dn(template), lab.domain.enrollment_service_dn()
 
 
-def whole(state: ObjectState) -> dict[str, list[bytes]]:
+def whole(attributes: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
     """An object without what every write changes."""
-    attributes = state.attributes or {}
     return {name: sorted(values) for name, values in attributes.items() if name not in WRITTEN_BY_EVERY_CHANGE}
 
 
 def directory_state(lab: Lab) -> list[dict[str, list[bytes]]]:
     """Both objects, whole."""
-    return [whole(state) for state in lab.domain.snapshot(*objects(lab))]
+    return [whole(lab.domain.read(dn)) for dn in objects(lab)]
 
 
 def revision(lab: Lab) -> int:

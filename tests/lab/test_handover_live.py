@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lab import planted
+from remediate.adcs.ca_name import sanitised
+from tests.lab import contoso, planted
+from tests.lab.contoso import intune_template
 from tests.lab.directory_functions import DESCRIPTOR, FLAG, FROM_DIRECTORY, needs_pwsh
 from tests.lab.estate import Lab
 from tests.lab.handed_over import (
@@ -20,8 +23,12 @@ from tests.lab.handed_over import (
     nothing_written,
     revision,
     started_ca,
+    whole,
 )
+from tests.lab.hosts import LabHost
 from tests.lab.planting import Ground, causes, ground
+from tests.lab.registry_file import number, replace, text
+from tests.lab.windows_hosts import ca_key, policy_key
 
 pytestmark = needs_pwsh
 
@@ -170,3 +177,40 @@ def test_a_ca_waits_for_the_directory(fresh_lab: Lab, tmp_path: Path) -> None:
         looked, changed = done.on(lab.ca, "change -WhatIf -SecureSocketLayer", f"{CHANGE} -SecureSocketLayer")
         assert (looked.code, changed.code) == (2, 0)
         assert set(done.outcomes(done.of_host(lab.ca))) == {"changed"}
+
+
+def test_names_of_all_kinds(fresh_lab: Lab, tmp_path: Path) -> None:
+    """A template and a CA whose names hold quotes and letters beyond ASCII; the directory has the CA's sanitised one."""
+    lab, template, name = fresh_lab, "O'Brien vå", "Contoso \"Blå\" CA's"
+    dn, ca = lab.domain.template_dn(template), lab.hosts["ca02"]
+    with ground(lab) as estate, lab.domain.restored(dn), lab.second_ca("WebServer", name=sanitised(name)) as service:
+        lab.domain.add(dn, {"objectClass": ["pKICertificateTemplate"], **intune_template(), FLAG: [FROM_DIRECTORY]})
+        lab.domain.set_dacl(dn, planted.ADMINISTRATORS + "(A;;LCRPLORC;;;AU)")
+        lab.domain.replace(service, {"displayName": [name]})
+        rename_ca(ca, name)
+        ca.registry.set(policy_key(sanitised(name)), "RequestDisposition", number(0x101))
+        named = {"certificateTemplateName": template, "certificationAuthorityName": name}
+        estate.add_profile("Phones", certificationAuthority=ca.fqdn, **named)
+        start, state_of_ca = [lab.domain.read(one) for one in (dn, service)], host_state(ca)
+        done = HandedOver.of(estate, tmp_path)
+        assert {action["kind"] for action in done.plan["actions"]} == {
+            "template", "publish_template", "ca_registry_value", "restart_service"
+        }  # fmt: skip
+        ran = [*done.on_directory(CHANGE, "verify"), *done.on(ca, f"{CHANGE} -SecureSocketLayer", "verify")]
+        assert [one.code for one in ran] == [0, 0, 0, 0], ran
+        assert template.encode() in lab.domain.read(service, "certificateTemplates")["certificateTemplates"]
+        assert ca.registry.get(policy_key(sanitised(name)), "RequestDisposition") == 1
+        ended, standing = done.imported(done.folder, runs=tmp_path / "runs")
+        assert (ended.code, set(standing)) == (0, {"done"}), ended.err
+        back = [*done.on(ca, ROLLBACK), *done.on_directory(ROLLBACK)]
+        assert [one.code for one in back] == [0, 0], back
+        assert host_state(ca) == state_of_ca
+        end = [lab.domain.read(one) for one in (dn, service)]
+        assert different(list(map(whole, start)), list(map(whole, end))) == set()
+
+
+def rename_ca(ca: LabHost, name: str) -> None:
+    """Give the CA of a host another name: its key has the sanitised one."""
+    text_of = ca.registry.path.read_text()
+    replace(ca.registry.path, text_of.replace(contoso.SECOND_CA, json.dumps(sanitised(name))[1:-1]))
+    ca.registry.set(ca_key(sanitised(name)), "CommonName", text(name))

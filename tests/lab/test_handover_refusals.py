@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import threading
 import uuid
@@ -111,7 +112,7 @@ def test_a_read_only_domain_controller(handed: HandedOver, monkeypatch: pytest.M
 
 DRIFTS = {
     "flag": (FLAG, ["33554432"], "0x2000000"),
-    "DACL": (DESCRIPTOR, [], "DACL of 5 entries"),
+    "DACL": (DESCRIPTOR, [], "DACL of 6 entries"),
     "minor revision": (REVISION, ["77"], "77"),
 }
 
@@ -122,25 +123,36 @@ def test_drift_in_the_template_refuses_all_of_it(handed: HandedOver, drift: tupl
     dacl = [lab.domain.descriptor(contoso.INTUNE_DESCRIPTOR)]
     lab.domain.replace(objects(lab)[0], {attribute: dacl if attribute == DESCRIPTOR else values})
     [ran] = handed.on_directory(CHANGE)
-    assert_refused(handed, ran, "no longer as approved")
+    assert_refused(handed, ran)
     table = [line.split(maxsplit=2) for line in ran.shown.splitlines() if attribute in line]
     assert [row[1] for row in table] == ["approved", "now", "wanted"]
     assert shown in table[1][2]
     assert len({row[2] for row in table}) == 3
 
 
-def test_drift_in_what_is_published(handed: HandedOver) -> None:
-    """A published value is there or not, so it drifts only from what an earlier run found; the rollback sees that."""
-    lab = handed.lab
+def test_what_somebody_else_published_is_left_alone(handed: HandedOver) -> None:
+    """A published value cannot drift: it is as approved or as wanted, and then it is not this script's to undo."""
+    lab, (_, service) = handed.lab, objects(handed.lab)
+    lab.domain.replace(service, {"certificateTemplates": ["WebServer", "intunepkcs"]})
+    changed, undone = handed.on_directory(CHANGE, ROLLBACK)
+    assert (changed.code, undone.code) == (0, 0)
+    assert handed.outcomes() == ["changed", "as wanted"]
+    found = lab.domain.read(service, "certificateTemplates")["certificateTemplates"]
+    assert sorted(found) == [b"WebServer", b"intunepkcs"]
+    assert {one.target for one in lab.relay.writes} == {objects(lab)[0]}
+
+
+def test_a_rollback_refuses_what_somebody_has_changed_since(handed: HandedOver) -> None:
+    lab, (template, _) = handed.lab, objects(handed.lab)
     [changed] = handed.on_directory(CHANGE)
     assert changed.code == 0
-    lab.domain.replace(objects(lab)[1], {"certificateTemplates": ["WebServer"]})
-    lab.domain.replace(objects(lab)[0], {REVISION: ["77"]})
-    writes = len(lab.relay.writes)
+    lab.domain.replace(template, {FLAG: ["33554432"], REVISION: ["77"]})
+    theirs, writes = directory_state(lab), len(lab.relay.writes)
     [ran] = handed.on_directory(ROLLBACK)
     assert ran.code == 3
+    assert "0x2000000" in ran.shown
     assert "77" in ran.shown
-    assert len(lab.relay.writes) == writes
+    assert (directory_state(lab), len(lab.relay.writes)) == (theirs, writes)
 
 
 # --- stopped part-way ------------------------------------------------------------------------------------------------
@@ -192,8 +204,10 @@ def test_a_thousand_writes_by_somebody_else(handed: HandedOver, monkeypatch: pyt
     assert "nothing was written here" in ran.shown
     assert theirs[0][FLAG] == [b"33554432"]
     assert revision(lab) == int(made_revision(handed))
-    [again] = handed.on_directory(CHANGE)
-    assert (again.code, directory_state(lab)) == (3, theirs)
+    assert handed.outcomes() == ["not reached", "not reached"]
+    again, undone = handed.on_directory(CHANGE, ROLLBACK)
+    assert (again.code, undone.code, directory_state(lab)) == (3, 0, theirs)
+    assert len(lab.relay.writes) == 1
 
 
 def test_a_dacl_that_was_overwritten_is_told(handed: HandedOver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,15 +253,25 @@ def test_a_busy_neighbour_loses_nothing(handed: HandedOver) -> None:
     assert sorted(found) == [b"IntunePKCS", b"User", b"WebServer"]
 
 
-def test_two_copies_at_once(handed: HandedOver, tmp_path: Path) -> None:
-    """One of them writes; whatever the other one finds, it undoes nothing and writes nothing twice."""
-    lab = handed.lab
-    first = revision(lab)
-    with handed.started(CHANGE, copies=2) as engines:
+@pytest.mark.parametrize("together", [True, False], ids=["in one folder", "in two folders"])
+def test_two_copies_at_once(handed: HandedOver, tmp_path: Path, together: bool) -> None:
+    """One of them writes. Whatever the other one finds, nothing is written twice and no record is lost."""
+    lab, first = handed.lab, revision(handed.lab)
+    other = handed.folder if together else Path(shutil.copytree(handed.folder, tmp_path / "other"))
+    with handed.started(CHANGE, handed.folder, other) as engines:
         said = [engine.communicate(timeout=60)[0] for engine in engines]
-    print(said)
+    codes = [int(one.rpartition("ENDED ")[2]) for one in said]
+    assert 0 in codes, said
+    assert set(codes) <= ({0, 3} if together else {0, 3, 4}), said
     assert revision(lab) == first + 1
-    assert [one.name for one in lab.relay.writes].count("modify") <= 3
+    assert [one["nTSecurityDescriptor"] for one in directory_state(lab)[:1]] == [[wanted_dacl(handed, lab)]]
     verified, again = handed.on_directory("verify", CHANGE)
-    assert (verified.code, again.code) == (0, 0)
-    assert set(handed.outcomes()) <= {"changed", "as wanted"}
+    assert (verified.code, again.code) == (0, 0), again.shown
+    if not together:
+        ours, theirs = (HandedOver(lab, one).outcomes() for one in (handed.folder, other))
+        assert sorted([ours[0] == "changed", theirs[0] == "changed"]) == [False, True], said
+
+
+def wanted_dacl(handed: HandedOver, lab: Lab) -> bytes:
+    """The planned DACL, in a descriptor as Samba answers it."""
+    return base64.b64decode(handed.plan["actions"][0]["after"]["dacl"])

@@ -78,7 +78,8 @@ def defined_ca_cert(number_: int = 2) -> Action:
 
 def restart(number_: int = 3, *, depends_on: tuple[int, ...] = (1, 2)) -> Action:
     running = ServiceState("Running")
-    return action(number_, "restart_service", ServicePlace(HOST, "CertSvc"), running, running, depends_on=depends_on)
+    return action(number_, "restart_service", ServicePlace(HOST, "CertSvc"), running, running,
+                  disruption="no certificates while it restarts", depends_on=depends_on)  # fmt: skip
 
 
 def start(number_: int = 1) -> Action:
@@ -119,7 +120,7 @@ class Ended(NamedTuple):
 
 
 class Engine:
-    """One PowerShell for many runs, by the lab host's server mode. A real PowerShell has none: then each has its own."""
+    """One PowerShell for many runs, by the server mode of the lab's PowerShell."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -222,11 +223,11 @@ class Desk:
         """Every file beside the scripts."""
         return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir()) if path.suffix != ".ps1"}
 
-    def edit(self, name: str, old: str, new: str) -> None:
+    def edit(self, name: str, old: str, new: str, *, times: int = 1) -> None:
         """Change a script's text, to plant what cannot be planted from outside."""
         path = self.folder / f"{name}.ps1"
         text_ = path.read_bytes().decode("ascii")
-        assert text_.count(old) == 1, (old, text_.count(old))
+        assert text_.count(old) == times, (old, text_.count(old))
         path.write_bytes(text_.replace(old, new).encode("ascii"))
 
 
@@ -259,9 +260,13 @@ def service(host: WindowsLike, found: str) -> None:
 
 
 def everything(host: WindowsLike) -> tuple[Any, dict[str, Any]]:
-    """Registry and state, to compare; events and failures aside: what was logged is not taken back."""
+    """Registry and state, to compare; events and failures aside: what was logged is not taken back.
+
+    A key that only holds others is left out: the registry's file names it or does not.
+    """
+    keys = json.loads(host.registry.path.read_text())["keys"]
     found = {name: value for name, value in state(host).items() if name not in ("events", "failures")}
-    return json.loads(host.registry.path.read_text())["keys"], found
+    return {path: key for path, key in keys.items() if key.get("values") or "deny" in key}, found
 
 
 def restarts(host: WindowsLike) -> int:
@@ -272,6 +277,7 @@ def restarts(host: WindowsLike) -> int:
 def ready(host: WindowsLike) -> WindowsLike:
     """A CA host that holds every request, with Defender and without a policy server."""
     host.registry.set(r"HKLM:\SOFTWARE\Microsoft\Cryptography", "MachineGuid", text(GUID))
+    host.registry.set(r"HKLM:\SOFTWARE\Microsoft\Cryptography\PolicyServers", "Flags", number(0))
     host.registry.set(CERTSVC, "Active", text("Contoso Issuing CA"))
     host.registry.set(CA_KEY, "CAServerName", text(HOST))
     host.registry.set(CA_KEY, "CACertHash", lines(THUMBPRINT))

@@ -10,19 +10,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remediate.model.plan import digest
+from remediate.model.places import PolicyServerPlace, RegistryPlace
+from remediate.model.plan import Action, ExclusionState, PolicyServerState, digest
 from remediate.render.powershell.literal import literal
 from remediate.render.powershell.script import KINDS, comment, script
 from remediate.render.powershell.steps import script_targets
-from tests.powershell.handover import POLICY_KEY, exclusions, make_plan, policy_server
+from tests.powershell.handover import HOST, POLICY_KEY, disposition, exclusions, make_plan, policy_server
 from tests.powershell.test_script_text import PWSH, needs_pwsh
 
-# One example holds this many texts: 25 examples are 10,000 of them, with one start of the engine each.
-TEXTS, EXAMPLES = 400, 25
+# One example is one start of the engine and this many texts: 10,000 in all.
+TEXTS, EXAMPLES = 2_000, 5
 
 QUOTES = "'\u2018\u2019\u201a\u201b\"\u201c\u201d\u201e`"
 AWKWARD = [
@@ -43,54 +45,71 @@ def some_text(chance: random.Random) -> str:
     return "".join(chance.sample(pieces, chance.randrange(1, 5)))
 
 
-CHECK = r"""
-param([string] $File)
-$allowed = @('ScriptBlockAst', 'NamedBlockAst', 'PipelineAst', 'CommandExpressionAst', 'ParenExpressionAst',
-    'StringConstantExpressionAst', 'ConstantExpressionAst', 'ConvertExpressionAst', 'BinaryExpressionAst',
-    'TypeConstraintAst')
-$bad = New-Object -TypeName 'System.Collections.Generic.List[string]'
-foreach ($row in [System.IO.File]::ReadAllLines($File)) {
-    $code, $wanted = $row.Split(' ')
-    $code = [System.Text.Encoding]::ASCII.GetString([Convert]::FromBase64String($code))
-    $tokens = $null; $errors = $null
-    $tree = [System.Management.Automation.Language.Parser]::ParseInput($code, [ref] $tokens, [ref] $errors)
-    if ($errors.Count -gt 0) { $bad.Add("does not parse: $code"); continue }
-    foreach ($node in $tree.FindAll({ $true }, $true)) {
-        $kind = $node.GetType().Name
-        if ($allowed -notcontains $kind) { $bad.Add("holds a ${kind}: $code") }
-        if ($kind -eq 'TypeConstraintAst' -and "$($node.TypeName)" -ne 'char') { $bad.Add("casts: $code") }
-        if ($kind -eq 'BinaryExpressionAst' -and "$($node.Operator)" -ne 'Plus') { $bad.Add("computes: $code") }
-        if ($kind -eq 'StringConstantExpressionAst' -and "$($node.StringConstantType)" -ne 'SingleQuoted') {
-            $bad.Add("is not in single quotes: $code")
-        }
-    }
-    $value = & $tree.GetScriptBlock()
-    if ($value -isnot [string]) { $bad.Add("is no text: $code"); continue }
-    $units = [byte[]] @(foreach ($one in $value.ToCharArray()) { [BitConverter]::GetBytes($one) })
-    if ([Convert]::ToBase64String($units) -cne $wanted) { $bad.Add("is another text: $code") }
+# Every node is asked for by its type alone, with predicates that are compiled: `IsInstanceOfType` of the type.
+NODES = r"""
+$ErrorActionPreference = 'Stop'
+$syntax = 'System.Management.Automation.Language'
+$predicate = [Func[System.Management.Automation.Language.Ast, bool]]
+$isA = [Type].GetMethod('IsInstanceOfType', [Type[]] @([object]))
+function Find-Node($Tree, [string] $Kind) {
+    $type = "$syntax.$Kind" -as [Type]
+    $Tree.FindAll([Delegate]::CreateDelegate($predicate, $type, $isA), $true)
 }
-ConvertTo-Json -InputObject @($bad) -Compress
 """
 
-SHAPE = r"""
-param([string] $Folder)
-$shapes = [ordered]@{}
+# The literals, one to a statement of one script: the kinds of its nodes, and the values of the statements as one text.
+CHECK = (
+    "param([string] $File)"
+    + NODES
+    + r"""
+$tokens = $null; $errors = $null
+$tree = [System.Management.Automation.Language.Parser]::ParseFile($File, [ref] $tokens, [ref] $errors)
+$kinds = New-Object -TypeName 'System.Collections.Generic.HashSet[string]'
+foreach ($node in Find-Node $tree 'Ast') { [void] $kinds.Add($node.GetType().Name) }
+foreach ($node in Find-Node $tree 'TypeConstraintAst') { [void] $kinds.Add("[$($node.TypeName.Name)]") }
+foreach ($node in Find-Node $tree 'BinaryExpressionAst') { [void] $kinds.Add("$($node.Operator)") }
+foreach ($node in Find-Node $tree 'StringConstantExpressionAst') { [void] $kinds.Add("$($node.StringConstantType)") }
+foreach ($node in Find-Node $tree 'ConvertExpressionAst') {
+    if ($node.Child.StaticType -ne [int]) { [void] $kinds.Add("casts $($node.Child)") }
+}
+$values = @(if ($errors.Count -eq 0 -and $kinds.Count -le 14) { & $tree.GetScriptBlock() })
+$text = [string]::Concat([string[]] $values)
+$units = New-Object -TypeName 'byte[]' -ArgumentList (2 * $text.Length)
+[System.Buffer]::BlockCopy($text.ToCharArray(), 0, $units, 0, $units.Length)
+$found = @{
+    errors = @(foreach ($one in $errors) { "$one" }); kinds = @($kinds); statements = $tree.EndBlock.Statements.Count
+    types = @($values | ForEach-Object { $_.GetType().Name } | Select-Object -Unique)
+    lengths = @($values | ForEach-Object { $_.Length }); units = [System.Convert]::ToBase64String($units)
+}
+ConvertTo-Json -InputObject $found -Compress
+"""
+)
+# All that a literal is made of, and what one statement of a script brings.
+MADE_OF = {
+    "ScriptBlockAst", "NamedBlockAst", "PipelineAst", "CommandExpressionAst", "ParenExpressionAst", "TypeConstraintAst",
+    "StringConstantExpressionAst", "ConstantExpressionAst", "ConvertExpressionAst", "BinaryExpressionAst",
+    "[char]", "Plus", "SingleQuoted",
+}  # fmt: skip
+
+# Every node in the order of the text: its kind, and where it begins and ends.
+SHAPE = (
+    "param([string] $Folder)"
+    + NODES
+    + r"""
+$shapes = @{}
 foreach ($file in [System.IO.Directory]::GetFiles($Folder, '*.ps1')) {
     $tokens = $null; $errors = $null
     $tree = [System.Management.Automation.Language.Parser]::ParseFile($file, [ref] $tokens, [ref] $errors)
-    $nodes = foreach ($node in $tree.FindAll({ $true }, $true)) {
-        $kind = $node.GetType().Name
-        $inside = $node
-        while ($null -ne $inside -and $inside -isnot [System.Management.Automation.Language.HashtableAst]) {
-            $inside = $inside.Parent
-        }
-        if ($null -eq $inside -or $kind -like 'Hashtable*' -or $kind -like 'Array*') { $kind }
+    $rows = foreach ($node in Find-Node $tree 'Ast') {
+        $extent = $node.Extent
+        [string]::Concat($node.GetType().Name, ' ', $extent.StartOffset, ' ', $extent.EndOffset)
     }
     $shapes[[System.IO.Path]::GetFileName($file)] = @{ errors = @($errors | ForEach-Object { "$_" })
-        nodes = ($nodes -join ',') }
+        nodes = $rows -join ',' }
 }
 ConvertTo-Json -InputObject $shapes -Compress -Depth 4
 """
+)
 
 
 def powershell(folder: Path, source: str, *arguments: str) -> Any:
@@ -105,9 +124,8 @@ def powershell(folder: Path, source: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def encoded(text: str) -> str:
-    units = text.encode("utf-16-le", "surrogatepass")
-    return " ".join(base64.b64encode(part).decode() for part in (literal(text).encode("ascii"), units))
+def units(text: str) -> bytes:
+    return text.encode("utf-16-le", "surrogatepass")
 
 
 @needs_pwsh
@@ -118,9 +136,15 @@ def test_every_text_comes_back_equal_and_nothing_runs(
 ) -> None:
     texts = [some_text(random.Random(chance.getrandbits(64))) for _ in range(TEXTS)]
     folder = tmp_path_factory.mktemp("literals")
-    rows = folder / "rows.txt"
-    rows.write_text("\n".join(encoded(text) for text in texts) + "\n")
-    assert powershell(folder, CHECK, "-File", str(rows)) == []
+    script_file = folder / "literals.txt"
+    script_file.write_text("\n".join(map(literal, texts)) + "\n", "ascii")
+    found = powershell(folder, CHECK, "-File", str(script_file))
+    assert found["errors"] == []
+    assert set(found["kinds"]) <= MADE_OF
+    assert found["statements"] == len(found["lengths"]) == TEXTS
+    assert found["types"] == ["String"]
+    assert found["lengths"] == [len(units(text)) // 2 for text in texts]
+    assert base64.b64decode(found["units"]) == b"".join(map(units, texts))
 
 
 @given(text=TEXT)
@@ -138,37 +162,45 @@ def test_what_is_no_plain_word_of_ours_is_not_for_a_comment() -> None:
 
 @needs_pwsh
 def test_hostile_names_change_nothing_but_their_own_literals(tmp_path: Path) -> None:
-    """The same plan with harmless and with hostile texts: below the data every node is the same."""
-    for number, name in enumerate(["harmless", *IN_A_PLAN]):
-        plan = make_plan(*_hostile(name))
-        (target,) = script_targets(plan)
-        for kind in KINDS:
-            (tmp_path / f"{kind}-{number:03d}.ps1").write_bytes(script(kind, plan, digest(plan), target))
+    """A plan of one harmless name in every place, and the same with hostile ones: all but the literals is equal."""
     checks = tmp_path / "checks"
     checks.mkdir()
+    for name, texts in {"harmless": ["harmless"] * len(IN_A_PLAN), "hostile": IN_A_PLAN}.items():
+        plan = make_plan(*(action for at, text in enumerate(texts) for action in _named(text, 3 * at + 1)))
+        (target,) = script_targets(plan)
+        for kind in KINDS:
+            (tmp_path / f"{kind}-{name}.ps1").write_bytes(script(kind, plan, digest(plan), target))
     shapes = powershell(checks, SHAPE, "-Folder", str(tmp_path))
-    assert len(shapes) == 3 * (len(IN_A_PLAN) + 1)
+    assert len(shapes) == 2 * len(KINDS)
     for kind in KINDS:
-        wanted = shapes[f"{kind}-000.ps1"]
-        assert wanted["errors"] == []
-        for name, found in shapes.items():
-            if name.startswith(kind):
-                assert found == wanted, name
+        harmless, hostile = (_shape(shapes[f"{kind}-{name}.ps1"]) for name in ("harmless", "hostile"))
+        assert len(harmless) > 1000
+        assert harmless == hostile
 
 
-def _hostile(name: str) -> list[Any]:
-    import msgspec
+def _shape(found: dict[str, Any]) -> list[str]:
+    """The kinds of nodes, with each text of the data block as one, whatever expression it is."""
+    assert found["errors"] == []
+    nodes = [(kind, int(begin), int(end)) for kind, begin, end in map(str.split, found["nodes"].split(","))]
+    first, last = next((begin, end) for kind, begin, end in nodes if kind == "HashtableAst")
+    shape, done = [], 0
+    for kind, begin, end in nodes:
+        is_text = first < begin < last and kind in ("StringConstantExpressionAst", "ParenExpressionAst")
+        if begin < done:
+            assert kind in MADE_OF
+        else:
+            shape.append("text" if is_text else kind)
+            done = end if is_text else done
+    return shape
 
-    from remediate.model.places import PolicyServerPlace, RegistryPlace
-    from remediate.model.plan import ExclusionState, PolicyServerState
-    from tests.powershell.handover import HOST, disposition
 
-    first, second, third = disposition(1), policy_server(2), exclusions(3)
+def _named(name: str, number: int) -> list[Action]:
+    """Three actions with the name in every place that a name can have."""
+    first, second, third = disposition(number), policy_server(number + 1), exclusions(number + 2)
     key = POLICY_KEY.replace("HKLM:", "HKLM").replace("Contoso Issuing CA", name)
+    place = RegistryPlace(HOST, key, "RequestDisposition", r"policy\RequestDisposition")
     return [
-        msgspec.structs.replace(
-            first, place=RegistryPlace(HOST, key, "RequestDisposition", r"policy\RequestDisposition"), label=name
-        ),
+        msgspec.structs.replace(first, place=place, label=name),
         msgspec.structs.replace(second, place=PolicyServerPlace(HOST, name), after=PolicyServerState(name)),
         msgspec.structs.replace(third, after=ExclusionState((name, "C:\\other")), undo_missing=name),
     ]

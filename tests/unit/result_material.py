@@ -24,8 +24,8 @@ SERVER = TargetIdentity(kind="directory", name="dc1.contoso.test", identity={"do
 
 def action(number: int, kind: str, place: Any, before: Any, after: Any, **more: Any) -> Action:
     return Action(
-        id=number, kind=kind, target=Target("ca", "Contoso Issuing CA"), place=place, address="", label=f"change {number}",
-        before=before, after=after, diff=(), because=(), **more,
+        id=number, kind=kind, target=Target("ca", "Contoso Issuing CA"), place=place, address="",
+        label=f"change {number}", before=before, after=after, diff=(), because=(), **more,
     )  # fmt: skip
 
 

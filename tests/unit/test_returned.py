@@ -80,9 +80,7 @@ def test_an_edited_record_is_refused(at: int) -> None:
         read_result(text, where="result.json")
 
 
-@pytest.mark.parametrize(
-    "time", ["11/23/2026 10:00:00", "2026-11-23T10:00:00", "tomorrow", "\u0662026-11-23T10:00:00Z"]
-)
+@pytest.mark.parametrize("time", ["11/23/2026 10:00:00", "2026-11-23T10:00:00", "now", "\u0662026-11-23T10:00:00Z"])
 def test_a_time_that_is_not_utc_is_told(time: str) -> None:
     for more in ({"started": time}, {"finished": time}):
         with pytest.raises(DocumentError, match="UTC"):
@@ -93,7 +91,7 @@ def test_a_time_that_is_not_utc_is_told(time: str) -> None:
 
 def test_a_format_that_is_not_known_is_told() -> None:
     assert result(PLAN, format_version="1.7").format_version == "1.7"
-    with pytest.raises(DocumentError, match="2.0 is not known"):
+    with pytest.raises(DocumentError, match=r"2\.0 is not known"):
         result(PLAN, format_version="2.0")
 
 
@@ -175,7 +173,7 @@ def _rollback(*steps: dict[str, Any], hour: int = 12) -> RunResult:
     return result(PLAN, *steps, kind="rollback", **more)
 
 
-def _later(hour: int) -> dict[str, str]:
+def _later(hour: int) -> dict[str, Any]:
     return {"started": f"2026-11-23T{hour}:00:01Z", "finished": f"2026-11-23T{hour}:00:02Z"}
 
 

@@ -98,22 +98,22 @@ def _readme(plan: Plan, digest: str, targets: tuple[ScriptTarget, ...]) -> Itera
 
 def _target(folder: str, target: ScriptTarget) -> Iterator[str]:
     yield folder
-    yield f"    run it    {_place(target)}"
+    yield from _wrapped("run it", _place(target))
     for number, right in enumerate(dict.fromkeys(action.rights for action in target.actions if action.rights)):
         yield from _wrapped("" if number else "needs", right)
     if target.needs:
         needed = ", ".join(f"{action.id}. {action.label}" for action in target.needs)
-        yield from _wrapped("after", f"{needed}, also replicated; change.ps1 looks for that first")
+        yield from _wrapped("after", f"{needed}, and its replication; change.ps1 looks for it first")
     for number, action in enumerate(target.actions):
         yield from _wrapped("" if number else "changes", f"{action.id}. {action.label}")
         yield from _remarks(action)
     if not any(action.disruption for action in target.actions):
-        yield "    interrupts nothing"
+        yield from _wrapped("interrupts", "nothing")
 
 
 def _place(target: ScriptTarget) -> str:
     if target.name == DIRECTORY:
-        return "on any member of the domain, as somebody who may write these objects; not elevated"
+        return "on any domain member, as an account that may write these objects; it need not be elevated"
     return f"on {target.host}, in an elevated PowerShell"
 
 
@@ -128,7 +128,7 @@ def _remarks(action: Action) -> Iterator[str]:
 
 def _wrapped(title: str, text: str, *, indent: int = 0) -> list[str]:
     """Lines of at most 110 signs, words whole."""
-    head = f"    {title:<9} {'':<{indent}}"
+    head = f"    {title:<10} {'':<{indent}}"
     return wrap(
         _plain(text), _WIDTH, initial_indent=head, subsequent_indent=" " * (len(head) + 3), break_long_words=False,
         break_on_hyphens=False,
@@ -154,17 +154,17 @@ _ENDING = (
     "        }",
     "    Where AllSigned is in force, sign them; a signature changes nothing in what they do.",
     "",
-    "To run one, from its own folder, in PowerShell",
-    "        .\\change.ps1 -WhatIf",
-    "        .\\change.ps1",
-    "        .\\verify.ps1",
-    "    or in cmd.exe",
-    "        powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\\change.ps1 -WhatIf",
-    "        powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\\change.ps1",
-    "        powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\\verify.ps1",
-    "    Where nobody can answer, -Confirm:$false answers every question with yes. powershell.exe -File cannot pass",
-    "    that on; in cmd.exe or a scheduled task:",
-    "        powershell.exe -NoProfile -ExecutionPolicy RemoteSigned"
+    "To run one, in its own folder, in PowerShell",
+    "    .\\change.ps1 -WhatIf",
+    "    .\\change.ps1",
+    "    .\\verify.ps1",
+    "or in cmd.exe",
+    "    powershell -NoProfile -ExecutionPolicy RemoteSigned -File .\\change.ps1 -WhatIf",
+    "    powershell -NoProfile -ExecutionPolicy RemoteSigned -File .\\change.ps1",
+    "    powershell -NoProfile -ExecutionPolicy RemoteSigned -File .\\verify.ps1",
+    "Where nobody can answer, -Confirm:$false answers every question with yes. In cmd.exe or a scheduled task it must",
+    "be written so, for Windows PowerShell passes no $false on to a file that it was given by -File:",
+    "    powershell -NoProfile -ExecutionPolicy RemoteSigned"
     ' -Command "& .\\change.ps1 -Confirm:$false; exit $LASTEXITCODE"',
     "",
     "Exit codes",
