@@ -96,8 +96,8 @@ _IN_TEXT = re.compile(
 def found_in(text: str, *, also: Collection[int] = ()) -> tuple[HResult, ...]:
     """Return the HRESULTs of failures that stand in a text, each once however often and however it is spelt.
 
-    Any number is one that is written with 0x; without it, a known one, or a signed one of the facilities WIN32, SECURITY
-    and CERT. `also` are numbers that count though they are no failure, written with 0x.
+    Any number is one that is written with 0x; without it, a known one, or a signed one of the facilities WIN32,
+    SECURITY and CERT. `also` are numbers that count though they are no failure, written with 0x.
     """
     return tuple(dict.fromkeys(_codes(text, also)))
 

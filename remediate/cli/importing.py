@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,7 +134,7 @@ def _import(items: tuple[Returned, ...], sealed: Sealed, root: Path) -> ImportDo
     lines = run.whole_journal().lines
     added: tuple[JournalLine, ...] = ()
     for item in new:
-        run.keep_result(f"{item.result.target}-{item.result.kind}-{item.result.sha256[:12]}.json", item.text)
+        run.keep_result(_kept_as(item), item.text)
         added += lines_for(item.result, (*lines, *added))
     run.append(*added)
     return imported(
@@ -143,6 +144,12 @@ def _import(items: tuple[Returned, ...], sealed: Sealed, root: Path) -> ImportDo
         results=tuple((item.where, item.result) for item in new),
         held_before=tuple(item.where for item in items if item not in new),
     )
+
+
+def _kept_as(item: Returned) -> str:
+    """A file's name. Of the target's name only what DNS allows there: it comes from elsewhere."""
+    target = re.sub(r"[^A-Za-z0-9._-]", "_", item.result.target)[:80]
+    return f"{target}-{item.result.kind}-{item.result.sha256[:12]}.json"
 
 
 def _new_run(root: Path, sealed: Sealed) -> RunFolder:

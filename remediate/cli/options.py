@@ -32,6 +32,22 @@ class FactOptions(msgspec.Struct, frozen=True, kw_only=True):
 _OFFLINE = ("bundle",)
 _LIVE = ("domain", "dc", "ca", "connector", "user", "tls", "trust")
 
+_CONNECTION = (
+    click.option(
+        "--trust", default="", type=click.Path(), envvar="REMEDIATE_TRUST", help="PEM of the CA behind LDAPS and HTTPS."
+    ),
+    click.option("--user", default="", envvar="REMEDIATE_USER", help="NAME@REALM; else the ticket or logon at hand."),
+    click.option("--tls", is_flag=True, envvar="REMEDIATE_TLS", help="WinRM over HTTPS (5986)."),
+    click.option(
+        "--timeout",
+        type=click.IntRange(1, 3600),
+        default=120,
+        show_default=True,
+        envvar="REMEDIATE_TIMEOUT",
+        metavar="SECONDS",
+        help="Live: how long one host may take.",
+    ),
+)
 _FACTS = (
     click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="Facts from a bundle."),
     click.option("--domain", default="", envvar="REMEDIATE_DOMAIN", help="Live: the DNS name of the domain."),
@@ -49,20 +65,7 @@ _FACTS = (
     click.option(
         "--intune", default="", type=click.Path(), envvar="REMEDIATE_INTUNE", metavar="DIR", help="Exported profiles."
     ),
-    click.option(
-        "--trust", default="", type=click.Path(), envvar="REMEDIATE_TRUST", help="PEM of the CA behind LDAPS and HTTPS."
-    ),
-    click.option("--user", default="", envvar="REMEDIATE_USER", help="NAME@REALM; else the ticket or logon at hand."),
-    click.option("--tls", is_flag=True, envvar="REMEDIATE_TLS", help="WinRM over HTTPS (5986)."),
-    click.option(
-        "--timeout",
-        type=click.IntRange(1, 3600),
-        default=120,
-        show_default=True,
-        envvar="REMEDIATE_TIMEOUT",
-        metavar="SECONDS",
-        help="Live: how long one host may take.",
-    ),
+    *_CONNECTION,
 )
 _PLANNING = (
     click.option(
@@ -101,6 +104,7 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comm
 
 
 fact_options = _with(_FACTS)
+connection_options = _with(_CONNECTION)
 planning_options = _with(_PLANNING)
 output_options = _with(_OUTPUT)
 

@@ -39,7 +39,8 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a script. `undoes` is the `sha256` of the change that a rollback undid. Times are UTC."""
+    """One run of a script. `undoes` is the `sha256` of the change that a rollback undid, `follows` that of the rollback
+    which a change came after. Times are UTC."""
 
     format_version: str
     kind: ScriptKind
@@ -57,6 +58,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str
     steps: tuple[StepResult, ...]
     sha256: str
+    follows: str = ""
 
 
 class ResultEdited(RefusedError):

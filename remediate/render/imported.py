@@ -70,7 +70,8 @@ def _action(one: Standing) -> ActionStanding:
 def summary(document: ImportDocument) -> Iterator[str]:
     """Yield the document's lines: what came, where each action stands, what differs, what to do next."""
     for result in document.results:
-        yield f"{result.kind}.ps1 on {result.target}, by {result.account}, {_when(result)}"
+        by = f"by {result.account}, " if result.account else ""
+        yield f"{result.kind}.ps1 on {result.target}, {by}{_when(result)}"
         yield f"    exit code {result.exit_code}: {result.message}" if result.message else _killed(result)
     for file in document.held_before:
         yield f"left out, it was imported before: {file}"

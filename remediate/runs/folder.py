@@ -17,12 +17,15 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from remediate.model.errors import DocumentError, RefusedError
 from remediate.model.journal import Journal, JournalLine, continued, end_of, read_journal
 from remediate.model.plan import Plan, unseal
 from remediate.runs.disk import append_whole, sync_folder, write_whole
 from remediate.runs.lock import held
 
+APPROVAL_FILE = "approval.json"
 PLAN_FILE, JOURNAL_FILE, END_FILE, RESULTS = "plan.json", "journal.jsonl", "journal.end", "results"
 
 
@@ -103,6 +106,24 @@ class RunFolder:
                 write_whole(self.path / END_FILE, end_of(text + added))
             except OSError as error:
                 raise _failed("cannot be written", path, error) from error
+
+    def keep(self, name: str, text: bytes) -> None:
+        """Keep a file of the run beside its plan."""
+        try:
+            write_whole(self.path / name, text)
+        except OSError as error:
+            raise _failed("cannot be written", self.path / name, error) from error
+
+    def approval(self) -> tuple[str, ...]:
+        """Return what was kept of the approval, as lines; none for a run without one."""
+        path = self.path / APPROVAL_FILE
+        if not path.exists():
+            return ()
+        try:
+            known = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.MsgspecError, UnicodeError) as error:
+            raise DocumentError("is no approval", where=str(path), why=str(error)) from error
+        return tuple(f"{name.replace('_', ' ')}: {value}" for name, value in known.items() if value)
 
     def keep_result(self, name: str, text: bytes) -> None:
         """Keep a returned record as it came; the same again changes nothing."""

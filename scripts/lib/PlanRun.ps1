@@ -142,7 +142,8 @@ function Invoke-PlanStep {
         Save-BegunStep -Record $record -Result $Result -Path $Path
         Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write
         Save-RunResult -Result $Result -Path $Path
-        Write-StepOutcome -Record $record -Outcome 'done'
+        $shown = if ($record.outcome -eq 'changed') { 'done' } else { $record.outcome }
+        Write-StepOutcome -Record $record -Outcome $shown
         return
     }
     $shown = if ($record.outcome -eq 'changed') { 'done before' } else { $record.outcome }
@@ -199,7 +200,10 @@ function Write-PlanStep {
         [Parameter(Mandatory = $true)] [scriptblock] $Write
     )
     $step = $Entry.Step
-    try { $Record.detail = (@(& $Write $step $Entry.Now) -join ' ') }
+    try {
+        $said = @(& $Write $step $Entry.Now)
+        $Record.detail = @($said | Where-Object -FilterScript { $_ -isnot [bool] }) -join ' '
+    }
     catch {
         $Record.detail = [string] $_.Exception.Message
         # Said before anything is written, or by the directory instead of writing: there is nothing to undo.
@@ -213,7 +217,9 @@ function Write-PlanStep {
         $Record.detail = "It was written, but reads $(Format-State -State $Record.after)."
         throw "$($step.Label): $($Record.detail)"
     }
-    $Record.outcome = 'changed'
+    # False: somebody else had written the same in the meantime, and it is not this run's to undo.
+    $others = @($said | Where-Object -FilterScript { $_ -is [bool] })
+    $Record.outcome = if ($others.Count -gt 0) { 'as wanted' } else { 'changed' }
     $Record.finished = Format-UtcTime -Time ([datetime]::UtcNow)
 }
 
@@ -312,7 +318,8 @@ function Stop-PlanRun {
     }
     Write-Warning -Message $Result.message
     if ($Result.phase -ne 'writing') { return }
-    Write-Warning -Message "It stopped part-way. Once the cause is mended, run $($Result.kind).ps1 again: it goes on from here."
+    $again = "Once the cause is mended, run $($Result.kind).ps1 again: it goes on from here."
+    Write-Warning -Message "It stopped part-way. $again"
     if ($Result.kind -eq 'change') { Write-Warning -Message 'Or run rollback.ps1, which undoes what was done.' }
 }
 

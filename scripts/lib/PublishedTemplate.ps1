@@ -62,8 +62,8 @@ function Set-PublishedTemplate {
     .SYNOPSIS
     Publishes a template on one CA, or takes it back: one value of certificateTemplates; the others are not touched.
     .DESCRIPTION
-    Returns a table, State is what is read in the end. Nothing is written when it is already as wanted. The directory
-    refuses the write when somebody else was faster: RemediateDrift.
+    Returns a table: State is what is read in the end, Written says whether it was this that wrote it. Nothing is written
+    when it is already as wanted. The directory refuses the write when somebody else was faster: RemediateDrift.
     .PARAMETER Connection
     The LdapConnection.
     .PARAMETER DistinguishedName
@@ -92,15 +92,15 @@ function Set-PublishedTemplate {
     $now = Get-PublishedTemplateState @where
     if (-not (Test-ChangeNeeded -Address $place -Now $now -Before $Before -After $After)) {
         Write-Verbose -Message "${place}: $Template is already as wanted, nothing is written"
-        return @{ State = $now }
+        return @{ State = $now; Written = $false }
     }
     $operation, $text = 'Add', "add $Template to certificateTemplates"
     if ($null -eq $After[$Template]) { $operation, $text = 'Delete', "delete $Template from certificateTemplates" }
-    if (-not $PSCmdlet.ShouldProcess($place, $text)) { return @{ State = $now } }
+    if (-not $PSCmdlet.ShouldProcess($place, $text)) { return @{ State = $now; Written = $false } }
     Invoke-PublishingWrite @where -Operation $operation
     $now = Get-PublishedTemplateState @where
     Confirm-StateWritten -Address $place -Now $now -Wanted $After
-    return @{ State = $now }
+    return @{ State = $now; Written = $true }
 }
 
 function Invoke-PublishingWrite {

@@ -69,7 +69,8 @@ function Set-TemplateState {
     delete the old, add the new. A directory cannot compare a descriptor, so it is written only with a new
     msPKI-Template-Minor-Revision; when its version in replPropertyMetaData then is not exactly one higher, a write was
     overwritten and this throws RemediateNotAsWritten.
-    Returns a table: State is what is read in the end; Replication is checked, or not checked and why.
+    Returns a table: State is what is read in the end; Written says whether it was this that wrote it; Replication is
+    checked, or not checked and why.
     .PARAMETER Connection
     The LdapConnection.
     .PARAMETER DistinguishedName
@@ -94,7 +95,7 @@ function Set-TemplateState {
     $place = "$DistinguishedName on $(Get-DirectoryServerName -Connection $Connection)"
     $where = @{ Connection = $Connection; DistinguishedName = $DistinguishedName; Name = [string[]] @($After.Keys) }
     $first = Read-Template @where
-    $unchanged = @{ State = $first.State; Replication = 'not checked: nothing was written' }
+    $unchanged = @{ State = $first.State; Written = $false; Replication = 'not checked: nothing was written' }
     $needed = Test-TemplateChangeNeeded -Place $place -Now $first.State -Before $Before -After $After
     if (-not $needed) { return $unchanged }
     $text = "from $(Format-State -State $Before) to $(Format-State -State $After), in one modify"
@@ -103,7 +104,7 @@ function Set-TemplateState {
     Invoke-ComparedWrite -Connection $Connection -Request $request
     $second = Read-Template @where
     $replication = Confirm-TemplateWritten -Place $place -First $first -Second $second -Before $Before -After $After
-    return @{ State = $second.State; Replication = $replication }
+    return @{ State = $second.State; Written = $true; Replication = $replication }
 }
 
 function Test-TemplateChangeNeeded {

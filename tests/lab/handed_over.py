@@ -179,4 +179,3 @@ def edited(file: Path, change: Callable[[str], str]) -> None:
     text = file.read_text("ascii")
     assert change(text) != text
     file.write_bytes(change(text).encode("ascii"))
-

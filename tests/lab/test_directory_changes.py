@@ -51,7 +51,7 @@ def test_flags_change_again_undo_and_the_object_is_as_it_was(functions: Function
     before, after = flags_from_directory(lab)
     start = fixed(lab)
     assert functions.value("Get-TemplateState @c -Name ([string[]] $call.names)", names=list(before)) == before
-    assert functions.change(before, after).value == {"State": after, "Replication": "checked"}
+    assert functions.change(before, after).value == {"State": after, "Written": True, "Replication": "checked"}
     assert [one.name for one in lab.relay.writes] == ["modify"]
     assert fixed(lab) == start | {FLAG: [b"1"]}
 
@@ -71,9 +71,9 @@ def test_absent_is_a_state(functions: Functions) -> None:
     lab.domain.replace(template(lab), {FLAG: []})
     now = revision(lab)
     absent, present = {FLAG: None, REVISION: str(now)}, {FLAG: "1", REVISION: str(now + 1)}
-    assert functions.change(absent, present).value == {"State": present, "Replication": "checked"}
+    assert functions.change(absent, present).value == {"State": present, "Written": True, "Replication": "checked"}
     gone = {FLAG: None, REVISION: str(now + 2)}
-    assert functions.change(present, gone).value == {"State": gone, "Replication": "checked"}
+    assert functions.change(present, gone).value == {"State": gone, "Written": True, "Replication": "checked"}
     assert lab.domain.read(template(lab), FLAG)[FLAG] == []
 
 
@@ -133,7 +133,7 @@ def test_a_dacl_edit_keeps_all_that_belongs_to_others(functions: Functions) -> N
     lab = functions.lab
     start, whole = fixed(lab), SecurityDescriptor.parse(whole_descriptor(lab))
     edit, before, after = grants(lab)
-    assert functions.change(before, after).value == {"State": after, "Replication": "checked"}
+    assert functions.change(before, after).value == {"State": after, "Written": True, "Replication": "checked"}
     changed = SecurityDescriptor.parse(whole_descriptor(lab))
     assert (changed.owner, changed.group, changed.sacl) == (whole.owner, whole.group, whole.sacl)
     assert changed.dacl_aces == edit.after.dacl_aces
@@ -154,7 +154,7 @@ def test_inherited_entries_are_the_servers_own(functions: Functions) -> None:
     assert any(ace.is_inherited for ace in whole.dacl_aces)
     _, before, after = grants(lab)
     assert functions.value("Get-TemplateState @c -Name nTSecurityDescriptor")[DESCRIPTOR] == before[DESCRIPTOR]
-    assert functions.change(before, after).value == {"State": after, "Replication": "checked"}
+    assert functions.change(before, after).value == {"State": after, "Written": True, "Replication": "checked"}
 
 
 def test_the_order_that_a_windows_server_gives_is_no_difference(functions: Functions) -> None:

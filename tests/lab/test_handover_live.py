@@ -123,7 +123,6 @@ def test_the_whole_way_and_back_and_once_more(fresh_lab: Lab, tmp_path: Path) ->
 KINDS = [
     pytest.param([from_directory], {FLAG}, id="flag"),
     pytest.param([no_rights], {DESCRIPTOR}, id="DACL"),
-    pytest.param([from_directory, no_rights], {FLAG, DESCRIPTOR}, id="flag and DACL"),
     pytest.param([not_published], {"certificateTemplates"}, id="publish"),
 ]
 
@@ -181,7 +180,7 @@ def test_a_ca_waits_for_the_directory(fresh_lab: Lab, tmp_path: Path) -> None:
 
 def test_names_of_all_kinds(fresh_lab: Lab, tmp_path: Path) -> None:
     """A template and a CA whose names hold quotes and letters beyond ASCII; the directory has the CA's sanitised one."""
-    lab, template, name = fresh_lab, "O'Brien vå", "Contoso \"Blå\" CA's"
+    lab, template, name = fresh_lab, "O'Brien vå", 'Contoso "Blå" CA\'s'
     dn, ca = lab.domain.template_dn(template), lab.hosts["ca02"]
     with ground(lab) as estate, lab.domain.restored(dn), lab.second_ca("WebServer", name=sanitised(name)) as service:
         lab.domain.add(dn, {"objectClass": ["pKICertificateTemplate"], **intune_template(), FLAG: [FROM_DIRECTORY]})

@@ -20,6 +20,7 @@ from tests.lab.directory_functions import DESCRIPTOR, FLAG, FROM_DIRECTORY, REVI
 from tests.lab.domain import ObjectState, closing_connection
 from tests.lab.estate import Lab
 from tests.lab.handed_over import DIRECTORY, NEVER_ASK, HandedOver, Ran, directory_state, edited, objects, revision
+from tests.lab.ldap_messages import Operation
 from tests.lab.ldap_relay import DropAtSearch
 from tests.lab.planting import ground
 
@@ -130,16 +131,35 @@ def test_drift_in_the_template_refuses_all_of_it(handed: HandedOver, drift: tupl
     assert len({row[2] for row in table}) == 3
 
 
-def test_what_somebody_else_published_is_left_alone(handed: HandedOver) -> None:
+class Searches(list[Operation]):
+    """A record that calls `then` before the relay passes on a search that is the `number`-th of its kind and target."""
+
+    def __init__(self, target: str, number: int, then: Callable[[], None]) -> None:
+        super().__init__()
+        self.target, self.number, self.then = target, number, then
+
+    def append(self, operation: Operation) -> None:
+        super().append(operation)
+        asked = [one for one in self if one.name == "search" and one.target == self.target]
+        if operation.name == "search" and operation.target == self.target and len(asked) == self.number:
+            self.then()
+
+
+@pytest.mark.parametrize("number", [1, 3], ids=["before", "meanwhile"])
+def test_what_somebody_else_published_is_left_alone(
+    handed: HandedOver, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     """A published value cannot drift: it is as approved or as wanted, and then it is not this script's to undo."""
-    lab, (_, service) = handed.lab, objects(handed.lab)
-    lab.domain.replace(service, {"certificateTemplates": ["WebServer", "intunepkcs"]})
+    lab, (template, service) = handed.lab, objects(handed.lab)
+    theirs: dict[str, list[str]] = {"certificateTemplates": ["WebServer", "intunepkcs"]}
+    record = Searches(service, number, lambda: lab.domain.replace(service, theirs))
+    monkeypatch.setattr(lab.relay, "operations", record)
     changed, undone = handed.on_directory(CHANGE, ROLLBACK)
     assert (changed.code, undone.code) == (0, 0)
     assert handed.outcomes() == ["changed", "as wanted"]
     found = lab.domain.read(service, "certificateTemplates")["certificateTemplates"]
     assert sorted(found) == [b"WebServer", b"intunepkcs"]
-    assert {one.target for one in lab.relay.writes} == {objects(lab)[0]}
+    assert {one.target for one in lab.relay.writes} == {template}
 
 
 def test_a_rollback_refuses_what_somebody_has_changed_since(handed: HandedOver) -> None:

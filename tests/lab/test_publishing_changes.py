@@ -48,12 +48,12 @@ def test_publish_again_and_take_back(functions: Functions) -> None:
     start = lab.domain.read(dn)
     test = "Test-PublishedTemplateState @c -Template IntunePKCS -Wanted (ConvertTo-Table -From $call.wanted)"
     assert functions.value(test, dn=dn, wanted=ABSENT) is True
-    assert functions.value(PUBLISH, dn=dn, before=ABSENT, after=PUBLISHED) == {"State": PUBLISHED}
+    assert functions.value(PUBLISH, dn=dn, before=ABSENT, after=PUBLISHED) == {"State": PUBLISHED, "Written": True}
     assert published(lab) == {b"WebServer", b"User", b"IntunePKCS"}
     assert functions.value(test, dn=dn, wanted=PUBLISHED) is True
-    assert functions.value(PUBLISH, dn=dn, before=ABSENT, after=PUBLISHED) == {"State": PUBLISHED}
+    assert functions.value(PUBLISH, dn=dn, before=ABSENT, after=PUBLISHED) == {"State": PUBLISHED, "Written": False}
     assert len(lab.relay.writes) == 1
-    assert functions.value(PUBLISH, dn=dn, before=PUBLISHED, after=ABSENT) == {"State": ABSENT}
+    assert functions.value(PUBLISH, dn=dn, before=PUBLISHED, after=ABSENT) == {"State": ABSENT, "Written": True}
     end = lab.domain.read(dn)
     assert {k: sorted(v) for k, v in end.items() if k not in CHANGING} == {
         k: sorted(v) for k, v in start.items() if k not in CHANGING
@@ -65,7 +65,7 @@ def test_publishing_where_nothing_is_published(functions: Functions) -> None:
     lab = functions.lab
     dn = lab.domain.enrollment_service_dn()
     lab.domain.replace(dn, {"certificateTemplates": []})
-    assert functions.value(PUBLISH, dn=dn, before=ABSENT, after=PUBLISHED) == {"State": PUBLISHED}
+    assert functions.value(PUBLISH, dn=dn, before=ABSENT, after=PUBLISHED) == {"State": PUBLISHED, "Written": True}
     assert published(lab) == {b"IntunePKCS"}
 
 
@@ -73,7 +73,7 @@ def test_publishing_what_if_and_drift(functions: Functions) -> None:
     lab = functions.lab
     dn = service_without(lab)
     answer = functions.run(PUBLISH + " -WhatIf", dn=dn, before=ABSENT, after=PUBLISHED)
-    assert answer.value == {"State": ABSENT}
+    assert answer.value == {"State": ABSENT, "Written": False}
     for said in ("What if", "IntunePKCS", "certificateTemplates", dn):
         assert said in answer.shown
     drifted = functions.run(PUBLISH, dn=dn, before={"IntunePKCS": "x"}, after=PUBLISHED)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from remediate.model.plan import Action
 from tests.powershell import handover
-from tests.powershell.handover import CA_KEY, POLICY_KEY, Desk, Engine, everything, plant, restarts, state
+from tests.powershell.handover import CA_KEY, POLICY_KEY, Desk, Engine, everything, plant, restarts
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
 from tests.powershell.windows_like import WINDOWS
 
@@ -55,11 +55,9 @@ def test_it_stops_and_a_second_run_finishes(
     record = desk.result()
     assert (record["exit_code"], record["phase"]) == (4, "writing")
     assert why in record["message"] and why in record["steps"][done]["detail"]
-    assert desk.verify().code == 2 or failures == {PING: "0x800706BA"}
     plant(desk.host, failures={})
     finished = desk.change()
     assert (finished.code, desk.outcomes()) == (0, ["changed"] * len(actions)), finished.text
-    assert desk.verify().code == 0
 
 
 def impatient(desk: Desk) -> None:
@@ -302,9 +300,8 @@ def test_the_same_scripts_in_two_folders_at_once(tmp_path: Path, engine: Engine)
 
 def test_the_folder_is_free_again_after_a_kill(tmp_path: Path, engine: Engine) -> None:
     desk = lay_out(tmp_path, engine, *CA)
-    states: Callable[[], object] = lambda: state(desk.host)["services"]["CertSvc"]["State"]  # noqa: E731
     path = certutil(desk, before=f'[ "$1" != -setreg ] || {KILL}')
     assert desk.run_alone("change", "-Confirm:$false", PATH=path).code == -9
-    assert (desk.folder / "result.json.lock").exists() and states() == "Running"
+    assert (desk.folder / "result.json.lock").exists()
     assert desk.change().code == 0
     assert not (desk.folder / "result.json.lock").exists()

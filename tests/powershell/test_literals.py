@@ -7,6 +7,7 @@ import json
 import os
 import random
 import subprocess
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -59,37 +60,39 @@ function Find-Node($Tree, [string] $Kind) {
 
 # The literals, one to a statement of one script: the kinds of its nodes, and the values of the statements as one text.
 CHECK = (
-    "param([string] $File)"
+    "param([string] $File, [string] $Kinds)"
     + NODES
     + r"""
 $tokens = $null; $errors = $null
 $tree = [System.Management.Automation.Language.Parser]::ParseFile($File, [ref] $tokens, [ref] $errors)
-$kinds = New-Object -TypeName 'System.Collections.Generic.HashSet[string]'
-foreach ($node in Find-Node $tree 'Ast') { [void] $kinds.Add($node.GetType().Name) }
-foreach ($node in Find-Node $tree 'TypeConstraintAst') { [void] $kinds.Add("[$($node.TypeName.Name)]") }
-foreach ($node in Find-Node $tree 'BinaryExpressionAst') { [void] $kinds.Add("$($node.Operator)") }
-foreach ($node in Find-Node $tree 'StringConstantExpressionAst') { [void] $kinds.Add("$($node.StringConstantType)") }
-foreach ($node in Find-Node $tree 'ConvertExpressionAst') {
-    if ($node.Child.StaticType -ne [int]) { [void] $kinds.Add("casts $($node.Child)") }
+$counts = @{}
+foreach ($kind in $Kinds.Split(',')) { $counts[$kind] = @(Find-Node $tree $kind).Count }
+function Select-One($Values) { , @([System.Collections.Generic.HashSet[string]]::new([string[]] @($Values))) }
+$is = @{
+    type = Select-One @(Find-Node $tree 'TypeConstraintAst').TypeName.FullName
+    cast = Select-One @(Find-Node $tree 'ConvertExpressionAst').Child.StaticType.FullName
+    operator = Select-One @(Find-Node $tree 'BinaryExpressionAst').Operator
+    quotes = Select-One @(Find-Node $tree 'StringConstantExpressionAst').StringConstantType
 }
-$values = @(if ($errors.Count -eq 0 -and $kinds.Count -le 14) { & $tree.GetScriptBlock() })
+$made = ($counts.Values | Measure-Object -Sum).Sum - $counts.Ast -eq $counts.Ast
+$values = @(if ($errors.Count -eq 0 -and $made) { & $tree.GetScriptBlock() })
 $text = [string]::Concat([string[]] $values)
 $units = New-Object -TypeName 'byte[]' -ArgumentList (2 * $text.Length)
 [System.Buffer]::BlockCopy($text.ToCharArray(), 0, $units, 0, $units.Length)
 $found = @{
-    errors = @(foreach ($one in $errors) { "$one" }); kinds = @($kinds); statements = $tree.EndBlock.Statements.Count
-    types = @($values | ForEach-Object { $_.GetType().Name } | Select-Object -Unique)
-    lengths = @($values | ForEach-Object { $_.Length }); units = [System.Convert]::ToBase64String($units)
+    errors = @(foreach ($one in $errors) { "$one" }); all = $counts.Ast; made = $made; is = $is
+    statements = $tree.EndBlock.Statements.Count
+    types = Select-One @($values.ForEach('GetType').FullName)
+    lengths = @($values.ForEach('get_Length')); units = [System.Convert]::ToBase64String($units)
 }
 ConvertTo-Json -InputObject $found -Compress
 """
 )
-# All that a literal is made of, and what one statement of a script brings.
-MADE_OF = {
+# All that a literal is made of, and what one statement of a script brings. None of these is another's base.
+MADE_OF = (
     "ScriptBlockAst", "NamedBlockAst", "PipelineAst", "CommandExpressionAst", "ParenExpressionAst", "TypeConstraintAst",
-    "StringConstantExpressionAst", "ConstantExpressionAst", "ConvertExpressionAst", "BinaryExpressionAst",
-    "[char]", "Plus", "SingleQuoted",
-}  # fmt: skip
+    "ConstantExpressionAst", "ConvertExpressionAst", "BinaryExpressionAst",
+)  # fmt: skip
 
 # Every node in the order of the text: its kind, and where it begins and ends.
 SHAPE = (
@@ -134,17 +137,38 @@ def units(text: str) -> bytes:
 def test_every_text_comes_back_equal_and_nothing_runs(
     chance: random.Random, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    texts = [some_text(random.Random(chance.getrandbits(64))) for _ in range(TEXTS)]
+    quick = random.Random(chance.getrandbits(64))
+    texts = [some_text(quick) for _ in range(TEXTS)]
     folder = tmp_path_factory.mktemp("literals")
     script_file = folder / "literals.txt"
     script_file.write_text("\n".join(map(literal, texts)) + "\n", "ascii")
-    found = powershell(folder, CHECK, "-File", str(script_file))
+    found = powershell(folder, CHECK, "-File", str(script_file), "-Kinds", ",".join(("Ast", *MADE_OF)))
     assert found["errors"] == []
-    assert set(found["kinds"]) <= MADE_OF
+    assert found["made"] and found["all"] > 4 * TEXTS
+    assert found["is"] == {"type": ["char"], "cast": ["System.Int32"], "operator": ["Plus"], "quotes": ["SingleQuoted"]}
     assert found["statements"] == len(found["lengths"]) == TEXTS
-    assert found["types"] == ["String"]
+    assert found["types"] == ["System.String"]
     assert found["lengths"] == [len(units(text)) // 2 for text in texts]
     assert base64.b64decode(found["units"]) == b"".join(map(units, texts))
+
+
+@needs_pwsh
+def test_long_texts_come_back_too(tmp_path: Path) -> None:
+    """Longer than any sum that the engine could add up term by term."""
+    texts = ["a" * 100_000, "\u00e9" * 6_000, "'\0" * 2_000, "#>" * 1_000]
+    (tmp_path / "literals.txt").write_text("\n".join(map(literal, texts)) + "\n", "ascii")
+    arguments = ("-File", str(tmp_path / "literals.txt"), "-Kinds", ",".join(("Ast", *MADE_OF)))
+    found = powershell(tmp_path, CHECK, *arguments)
+    assert found["errors"] == [] and found["made"]
+    assert base64.b64decode(found["units"]) == b"".join(map(units, texts))
+
+
+def test_the_time_of_a_literal_grows_with_its_length_only() -> None:
+    def seconds(length: int) -> float:
+        text = "O'Brien\u00e9#>" * (length // 10)
+        return min(timeit.repeat(lambda: literal(text), number=1, repeat=3))
+
+    assert seconds(400_000) < 40 * max(seconds(20_000), 0.001)
 
 
 @given(text=TEXT)
@@ -183,14 +207,15 @@ def _shape(found: dict[str, Any]) -> list[str]:
     assert found["errors"] == []
     nodes = [(kind, int(begin), int(end)) for kind, begin, end in map(str.split, found["nodes"].split(","))]
     first, last = next((begin, end) for kind, begin, end in nodes if kind == "HashtableAst")
-    shape, done = [], 0
+    shape, text = [], (0, 0)
     for kind, begin, end in nodes:
-        is_text = first < begin < last and kind in ("StringConstantExpressionAst", "ParenExpressionAst")
-        if begin < done:
-            assert kind in MADE_OF
+        if text[0] <= begin and end <= text[1]:
+            assert kind in (*MADE_OF, "StringConstantExpressionAst")
+        elif first < begin < last and kind in ("StringConstantExpressionAst", "ParenExpressionAst"):
+            text = (begin, end)
+            shape.append("text")
         else:
-            shape.append("text" if is_text else kind)
-            done = end if is_text else done
+            shape.append(kind)
     return shape
 
 

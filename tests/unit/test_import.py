@@ -21,8 +21,6 @@ from remediate.model.plan import digest, seal
 from remediate.render.documents import ErrorDocument, ImportDocument
 from remediate.runs.folder import RunFolder, runs
 from remediate.runs.lock import held
-from tests.powershell import handover as handed_over
-from tests.powershell.windows_like import make
 from tests.unit.result_material import (
     HOST,
     OTHER_HOST,
@@ -406,6 +404,16 @@ def test_nothing_secret_is_needed_and_nothing_is_left_beside(imported: Any) -> N
     assert set(row) == {"at", "event", "source", "target", "detail", "by", "previous"}
 
 
+def test_a_target_s_name_is_no_way_out_of_the_run(imported: Any) -> None:
+    plan = make_plan(disposition(1, "..\\../../evil:x"))
+    Path("handover/plan.json").write_bytes(seal(plan))
+    text = record(plan, step(plan.actions[0], "changed"), target="..\\../../evil:x")
+    assert imported(_put("handover/1/result.json", text))[0] == 0
+    (run,) = _runs()
+    (kept,) = (run.path / "results").iterdir()
+    assert kept.name.startswith(".._.._.._evil_x-change-")
+
+
 @pytest.mark.parametrize("encode", [lambda text: b"\xef\xbb\xbf" + text, lambda text: text.decode().encode("utf-16")])
 def test_a_record_that_was_saved_in_another_encoding_still_imports(encode: Any, imported: Any) -> None:
     text = record(PLAN, step(VALUE, "changed"), step(RESTART, "changed"), account="CONTOSO\\\u00e5sa")
@@ -419,6 +427,9 @@ SIGNATURE += b"# SIG # End signature block\r\n"
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-ins run on Linux")
 def test_what_signed_scripts_really_write_imports_run_after_run(tmp_path: Path, imported: Any) -> None:
+    from tests.powershell import handover as handed_over
+    from tests.powershell.windows_like import make
+
     plan = handed_over.make_plan(handed_over.disposition(), handed_over.restart(depends_on=(1,)))
     engine = handed_over.Engine()
     desk = handed_over.Desk.lay_out(handed_over.ready(make(tmp_path)), plan, engine)
@@ -426,7 +437,7 @@ def test_what_signed_scripts_really_write_imports_run_after_run(tmp_path: Path, 
         script = desk.folder / f"{name}.ps1"
         script.write_bytes(script.read_bytes() + SIGNATURE)
 
-    def back(run: Callable[[], handed_over.Ended]) -> tuple[int, list[str]]:
+    def back(run: Callable[[], Any]) -> tuple[int, list[str]]:
         time.sleep(1.1)  # as long as a PowerShell of its own would take to start: records count in seconds
         ended = run()
         code, document = imported(str(desk.folder))

@@ -9,7 +9,10 @@ import pytest
 
 from remediate.cli.main import main
 from remediate.engine.registry import every
+from remediate.model.plan import unseal
+from remediate.render.powershell.handover import handover
 from remediate.render.schema import DOCUMENTS
+from tests.unit.result_material import put, record, step
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,7 +48,7 @@ def test_its_table_has_every_playbook_and_no_other() -> None:
     assert [name for name in rows if "." not in name and name not in _VERBS] == [playbook.name for playbook in every()]
 
 
-_VERBS = ("run", "plan", "show", "script", "list", "explain", "collect")
+_VERBS = ("run", "plan", "show", "script", "import", "list", "explain", "collect")
 
 
 def test_its_commands_and_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +60,35 @@ def test_its_commands_and_options_exist(capsys: pytest.CaptureFixture[str]) -> N
         helps += capsys.readouterr().out
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert options <= set(re.findall(r"--[a-z][a-z-]+", helps)), options
+
+
+def test_the_hand_over_it_shows_is_what_is_made_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown_readme, told = (
+        next(text for _, text in BLOCKS if text.startswith(start)) for start in ("1-directory\n", "change.ps1 on ")
+    )
+    bundle = str(ROOT / "examples" / "contoso-broken")
+    monkeypatch.chdir(tmp_path)
+    assert (
+        main(["plan", "submission_pending", "denied_by_policy_module", "--bundle", bundle, "--out", "plan.json"]) == 2
+    )
+    sealed = Path("plan.json").read_bytes()
+    plan, digest = unseal(sealed, where="plan.json")
+    files = handover(plan, digest, sealed=sealed)
+    assert shown_readme in files["README.txt"].decode("ascii").replace("\r\n", "\n"), "copy what is made"
+    put(tmp_path, "handover/plan.json", sealed)
+    template, value, restart = plan.actions
+    times = {"started": "2026-11-24T20:02:11Z", "finished": "2026-11-24T20:02:15Z"}
+    put(tmp_path, "handover/1/result.json", record(plan, step(template, "changed"), target="directory", **times))
+    killed = {"started": "2026-11-24T20:31:40Z", "finished": "", "exit_code": 4, "message": ""}
+    steps = step(value, "changed"), step(restart, "begun")
+    more = {"target": "ca01.contoso.test", "account": "CONTOSO\\bertil"} | killed
+    put(tmp_path, "handover/2/result.json", record(plan, *steps, **more))
+    capsys.readouterr()
+    assert main(["import", "handover", "--runs", "runs"]) == 2
+    printed = capsys.readouterr().out.rpartition("Kept in")[0]
+    assert re.sub("Plan [0-9a-f]{12}", "Plan", printed) == re.sub("Plan [0-9a-f]{12}", "Plan", told), "copy it"
 
 
 def test_its_links_and_schemas_are_there() -> None:

@@ -7,7 +7,6 @@ PowerShell's own parser.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from remediate.shipped import scripts_folder
 _FUNCTION = re.compile(r"^function (?P<name>[A-Za-z]+-[A-Za-z]+) \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"\b[A-Z][a-z]+[A-Za-z]*-[A-Z][A-Za-z]+\b")
 _COMMENT = re.compile(r"<#.*?#>", re.DOTALL)
+# The data block of a script: names of functions in it are somebody's text and call nothing.
+_DATA = re.compile(r"^#region plan.*?^#endregion$", re.MULTILINE | re.DOTALL)
 
 
 def script_text(path: Path) -> str:
@@ -36,20 +37,34 @@ def library() -> dict[str, str]:
 
 def functions_for(text: str) -> str:
     """Return the functions that a script's text calls, and those that they call, in the order of the library."""
-    needed = closure(text)
-    return "\n".join(body for name, body in library().items() if name in needed)
+    return _functions(closure(text))
+
+
+@cache
+def _functions(names: frozenset[str]) -> str:
+    return "\n".join(body for name, body in library().items() if name in names)
 
 
 def closure(text: str) -> frozenset[str]:
     """Return the names of the library's functions that the text needs."""
-    known, found = library(), set[str]()
-    waiting = _called(text, known)
+    return _reached(_called(_DATA.sub("", text)))
+
+
+@cache
+def _reached(names: frozenset[str]) -> frozenset[str]:
+    calls, found, waiting = _calls(), set[str](), set(names)
     while waiting:
         name = waiting.pop()
         found.add(name)
-        waiting |= _called(known[name], known) - found
+        waiting |= calls[name] - found
     return frozenset(found)
 
 
-def _called(text: str, known: Iterable[str]) -> set[str]:
-    return set(_COMMAND.findall(_COMMENT.sub("", text))) & set(known)
+@cache
+def _calls() -> dict[str, frozenset[str]]:
+    """Which functions of the library each of them calls."""
+    return {name: _called(body) for name, body in library().items()}
+
+
+def _called(text: str) -> frozenset[str]:
+    return frozenset(library().keys() & _COMMAND.findall(_COMMENT.sub("", text)))

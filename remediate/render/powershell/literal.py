@@ -16,6 +16,8 @@ Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value] | N
 # Printable ASCII stands as it is, save what would end the quotes or a block comment around them.
 _PLAIN = re.compile(r"(?:[\x20-\x7e](?<!#>)(?<!<#))+", re.ASCII)
 _LONGEST = 160
+# Terms of one sum: the parser and the engine go as deep as a sum is long.
+_MOST_TERMS = 64
 _INDENT = "    "
 _NEXT_LINE = " +\n" + _INDENT * 4
 
@@ -26,13 +28,26 @@ class StateTable(dict[str, "Value"]):
 
 def literal(text: str) -> str:
     """Return a PowerShell expression of string constants, `[char]` casts and `+` whose value is the text."""
-    parts = list(_parts(text)) or ["''"]
-    if not parts[0].startswith("'"):
-        parts.insert(0, "''")  # text first, or `+` would add numbers
-    if len(parts) == 1:
-        return parts[0]
-    glue = _NEXT_LINE if sum(map(len, parts)) > _LONGEST else " + "
-    return f"({glue.join(parts)})"
+    if len(text) <= _LONGEST and _PLAIN.fullmatch(text):
+        return _quoted(text)
+    return _sum(list(_parts(text)) or ["''"])
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _sum(terms: list[str]) -> str:
+    """Add up, in sums of sums where there are many. Text comes first in each, or `+` would add numbers."""
+    while len(terms) > _MOST_TERMS:
+        terms = [_sum(terms[at : at + _MOST_TERMS]) for at in range(0, len(terms), _MOST_TERMS)]
+    if terms[0].startswith("["):
+        terms = ["''", *terms]
+    if len(terms) == 1:
+        return terms[0]
+    glue = _NEXT_LINE if sum(map(len, terms)) > _LONGEST else " + "
+    return f"({glue.join(terms)})"
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -40,8 +55,7 @@ def _parts(text: str) -> Iterator[str]:
     for match in _PLAIN.finditer(text):
         yield from _units(text[start : match.start()])
         for at in range(match.start(), match.end(), _LONGEST):
-            quoted = text[at : min(at + _LONGEST, match.end())].replace("'", "''")
-            yield f"'{quoted}'"
+            yield _quoted(text[at : min(at + _LONGEST, match.end())])
         start = match.end()
     yield from _units(text[start:])
 

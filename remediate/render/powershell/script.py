@@ -28,20 +28,29 @@ _SYNOPSIS = {
     "verify": "Tells whether an approved change of {} stands. It changes nothing.",
     "rollback": "Undoes what change.ps1 changed, and nothing else, from the values that it recorded.",
 }
+_WORD = {"change": "Changes", "verify": "Reads", "rollback": "Undoes"}
+_TOLD_BY = {
+    "interrupts": ("change", "rollback"),
+    "takes effect": ("change",),
+    "no way back": ("change", "rollback"),
+}
 _MANNER = {
     "change": (
         "It reads every value before it writes one. Where something else stands than was approved, nothing is changed.",
         "It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it",
         "again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.",
+        "To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.",
     ),
     "verify": (
         "It reads every value and says of each whether it is as wanted. Run it after change.ps1, or at any time.",
         "What it finds is recorded in verify-result.json beside it; send that file back.",
+        "To read it: '#region plan' says what is read, '#region main', at the end, how; between them are functions.",
     ),
     "rollback": (
-        "It needs the result.json that change.ps1 wrote beside it. Where somebody has changed a value since, it changes",
-        "nothing. It asks before each change. After an interruption, run it again: it goes on where it stopped.",
+        "It needs the result.json that change.ps1 wrote beside it. Where somebody has changed a value since, nothing",
+        "is changed. It asks before each change. After an interruption, run it again: it goes on where it stopped.",
         "What it does is recorded in rollback-result.json beside it; send that file back.",
+        "To read it: '#region plan' says what is undone, '#region main', at the end, how; between them are functions.",
     ),
 }
 _RUN = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File ."
@@ -51,16 +60,16 @@ _ASKING = (
 )
 _WRITING = (
     "0  done, or nothing to do",
-    "1  could not read; nothing was changed",
+    "1  a value could not be read; nothing was changed",
     "2  with -WhatIf: there is something to do",
     "3  refused; nothing was changed",
-    "4  stopped part-way: the record says where",
+    "4  stopped part-way, or some of it was declined: the record says where",
 )
 _READING = (
     "0  as wanted",
-    "1  could not read",
+    "1  a value could not be read",
     "2  the problem stands",
-    "3  refused: the wrong host, or the wrong rights",
+    "3  refused: the wrong host, the wrong rights, or a record that cannot be believed",
 )
 _UNPLAIN = re.compile(r"[^\x20-\x7e]")
 _HARMLESS = re.compile(r"(?:(?!#>|<#)[\x20-\x7e])*")
@@ -70,6 +79,10 @@ class Code(str):
     """Text that may stand in a script as it is."""
 
     __slots__ = ()
+
+
+# Where the library will be: no value has a NUL, for a literal is printable ASCII.
+_LIBRARY = Code("\0library")
 
 
 def comment(text: str) -> Code:
@@ -88,10 +101,9 @@ def foreign(text: str) -> Code:
 def script(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> bytes:
     """Return one script as a file: ASCII, CRLF, no blank at a line's end."""
     context = _context(kind, plan, digest, target if kind == "change" else target.alone())
-    template = _environment().get_template(f"{kind}.ps1.j2")
-    main = template.render(context | {"library": Code("")})
-    text = template.render(context | {"library": Code(functions_for(main).rstrip("\n"))})
-    return ("\r\n".join(line.rstrip() for line in text.splitlines()) + "\r\n").encode("ascii")
+    main = _environment().get_template(f"{kind}.ps1.j2").render(context | {"library": _LIBRARY})
+    text = "\r\n".join(line.rstrip() for line in main.splitlines()) + "\r\n"
+    return text.replace(_LIBRARY, functions_for(main).rstrip("\n").replace("\n", "\r\n")).encode("ascii")
 
 
 def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[str, Any]:
@@ -104,7 +116,7 @@ def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[
         "created": comment(plan.created),
         "command": comment(f"by remediate {plan.remediate}: remediate script plan.json --out FOLDER"),
         "valid": comment(_valid(kind, plan)),
-        "changes": tuple(_changes(target)),
+        "changes": tuple(_changes(kind, target)),
         "rights": tuple(_rights(target)),
         "parameters": tuple(_parameters(kind, uses_directory=uses_directory)),
         "manner": tuple(map(comment, _MANNER[kind])),
@@ -113,6 +125,7 @@ def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[
         "plan": Code(data(plan_data(plan, digest, target))),
         "directory_parameters": Code(_directory_parameters(plan) if uses_directory else ""),
         "kinds": tuple(Code(name) for name in target.kinds),
+        "written": tuple(Code(name) for name in target.written),
         "writes": kind != "verify",
         "on_host": bool(target.host),
         "on_ca": target.is_ca,
@@ -128,15 +141,15 @@ def _valid(kind: Kind, plan: Plan) -> str:
     return f"until {plan.expires_at}{window}"
 
 
-def _changes(target: ScriptTarget) -> Iterator[Code]:
+def _changes(kind: Kind, target: ScriptTarget) -> Iterator[Code]:
     for number, action in enumerate(target.actions):
-        yield foreign(f"{'' if number else 'Changes':<10}{action.id}. {action.label}")
+        yield foreign(f"{'' if number else _WORD[kind]:<10}{action.id}. {action.label}")
         for told, words in (
             ("interrupts", action.disruption),
             ("takes effect", action.takes_effect),
             ("no way back", action.undo_missing),
         ):
-            if words:
+            if words and kind in _TOLD_BY[told]:
                 yield foreign(f"{'':<13}{told}: {words}")
 
 
@@ -187,6 +200,7 @@ def _environment() -> SandboxedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,
     )
 
 

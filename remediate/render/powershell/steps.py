@@ -31,9 +31,15 @@ class ScriptTarget(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[Action, ...] = ()
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """The kinds of what is changed, without those that are only waited for."""
+        return tuple(sorted({action.kind for action in self.actions}))
+
+    @property
     def is_ca(self) -> bool:
         """Whether it is a host whose CA is changed."""
-        return any(isinstance(action.place, RegistryPlace | ServicePlace) for action in self.actions)
+        on_ca = RegistryPlace | ServicePlace | PendingRequestPlace
+        return any(isinstance(action.place, on_ca) for action in self.actions)
 
     def alone(self) -> ScriptTarget:
         """Return the target without what it waits for: reading or undoing its own part needs no directory."""

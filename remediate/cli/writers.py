@@ -1,0 +1,68 @@
+"""Opens what writes to the targets of a plan: one domain controller, and each host that an action names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from remediate.engine.returned import DIRECTORY, target_of
+from remediate.model.errors import RefusedError, UsageError
+from remediate.model.plan import Plan
+from remediate.transports.credentials import Credential, resolve
+
+if TYPE_CHECKING:
+    from remediate.actions.writing import Writer
+
+# Seconds for one answer of a domain controller.
+_DIRECTORY_PATIENCE = 15.0
+
+
+def open_writers(plan: Plan, connection: dict[str, Any], *, terminal: bool) -> dict[str, Writer]:
+    """Return a writer for every target that the plan's actions name, connected.
+
+    Raises TransportError for one that cannot be reached, UsageError for a connection option that does not fit.
+    """
+    credential = resolve(connection["user"] or None, terminal=terminal)
+    trust = _trust(connection["trust"])
+    writers: dict[str, Writer] = {}
+    try:
+        for target in dict.fromkeys(target_of(action) for action in plan.actions):
+            writers[target] = _open(target, plan, connection, credential=credential, trust=trust)
+    except BaseException:
+        for writer in writers.values():
+            writer.close()
+        raise
+    return writers
+
+
+def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Credential, trust: Path | None) -> Writer:
+    if target == DIRECTORY:
+        from remediate.transports.ldap_write import DirectoryWriter
+
+        return DirectoryWriter(_controller(plan), credential, trust=trust, timeout=_DIRECTORY_PATIENCE)
+    from remediate.render.powershell.library import functions_for
+    from remediate.transports.winrm_write import COMMANDS, HostWriter
+
+    return HostWriter(
+        target,
+        credential,
+        library=functions_for("\n".join(COMMANDS)),
+        trust=trust,
+        tls=connection["tls"],
+        deadline=float(connection["timeout"]),
+    )
+
+
+def _controller(plan: Plan) -> str:
+    for item in plan.targets:
+        if item.kind == DIRECTORY:
+            return item.name
+    raise RefusedError("the plan names no domain controller", where="the plan", do="Plan again with the directory.")
+
+
+def _trust(given: str) -> Path | None:
+    if not given:
+        return None
+    if not Path(given).is_file():
+        raise UsageError("there is no such file of trusted certificates", where=given)
+    return Path(given)

@@ -1,0 +1,140 @@
+"""A rollback is a plan of its own, made from the journal of a run: newest first, from the values it captured.
+
+It has a diff, a digest to approve and a staleness check like every other. It undoes what the run changed, not what it
+found as wanted; a value that was absent becomes absent again; a template's minor revision only ever rises.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from remediate import __version__
+from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, Table
+from remediate.engine.returned import RESTART, REVISION, target_of
+from remediate.model.errors import RefusedError
+from remediate.model.finding import NotPlanned
+from remediate.model.journal import JournalLine
+from remediate.model.plan import (
+    PLAN_FORMAT,
+    Action,
+    ExclusionState,
+    Plan,
+    PolicyServerState,
+    PublishedState,
+    RegistryState,
+    ServiceState,
+    State,
+    TemplateState,
+)
+
+UNDO_DAYS = 7
+
+
+def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
+    """Return the plan that undoes a run. Raises RefusedError when there is nothing of it to undo."""
+    written = _written(tuple(lines))
+    if not written:
+        raise RefusedError("nothing of it is left to undo", where=run)
+    created = max(line.at for line in written.values())
+    undoable = [action for action in reversed(plan.actions) if action.id in written and action.kind != RESTART]
+    steps = [_undo(action, written[action.id]) for action in undoable if not action.undo_missing]
+    steps += [_restart(action) for action in plan.actions if _restarts(action, undoable)]
+    numbered = [msgspec.structs.replace(step, id=number) for number, step in enumerate(steps, start=1)]
+    return Plan(
+        format_version=PLAN_FORMAT,
+        remediate=__version__,
+        playbooks=plan.playbooks,
+        options={"rollback_of": run},
+        created=created,
+        expires_at=f"{datetime.fromisoformat(created) + timedelta(days=UNDO_DAYS):%Y-%m-%dT%H:%M:%SZ}",
+        complete=True,
+        heading=(f"rollback of run {run}", *plan.heading),
+        targets=plan.targets,
+        actions=tuple(msgspec.structs.replace(step, depends_on=_needs(step, numbered)) for step in numbered),
+        not_planned=tuple(
+            NotPlanned(finding=f"{action.id}. {action.label}", why=action.undo_missing)
+            for action in undoable
+            if action.undo_missing
+        ),
+    )
+
+
+def _written(lines: tuple[JournalLine, ...]) -> dict[int, JournalLine]:
+    """The last `done` of every action that was not undone since."""
+    found: dict[int, JournalLine] = {}
+    for line in lines:
+        if line.event == "done" and line.action:
+            found = {number: one for number, one in found.items() if number != line.action}
+            found |= {} if line.undo else {line.action: line}
+    return found
+
+
+def _undo(action: Action, line: JournalLine) -> Action:
+    before, after = dict(line.after or {}), dict(line.before or {})
+    if REVISION in before and REVISION in after:
+        after[REVISION] = str(int(before[REVISION] or 0) + 1)
+    return msgspec.structs.replace(
+        action,
+        label=f"undo: {action.label}",
+        before=_state(action.before, before),
+        after=_state(action.after, after),
+        diff=tuple(_diff(before, after)),
+        because=(),
+        depends_on=(),
+        command="",
+        undo=f"what the run wrote: {action.label}",
+    )
+
+
+def _diff(before: Table, after: Table) -> Iterator[str]:
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield name
+            yield f"  - {_shown(name, before.get(name))}"
+            yield f"  + {_shown(name, after.get(name))}"
+
+
+def _shown(name: str, value: str | None) -> str:
+    if value is None:
+        return "absent"
+    return "the DACL, byte for byte as the journal has it" if name == DESCRIPTOR else value
+
+
+def _state(like: State, table: Table) -> State:
+    """The table as a state of the same kind as another; the reverse of `actions.states`."""
+    first = next(iter(table.values()), None)
+    match like:
+        case RegistryState(kind=kind):
+            return RegistryState(kind, None if first is None else int(first))
+        case ServiceState():
+            return ServiceState(first or "")
+        case TemplateState():
+            numbers = {name: int(value) for name, value in table.items() if name != DESCRIPTOR and value is not None}
+            dacl = table.get(DESCRIPTOR)
+            return TemplateState(numbers, base64.b64decode(dacl) if dacl else None)
+        case PublishedState():
+            return PublishedState(first == PUBLISHED)
+        case PolicyServerState():
+            return PolicyServerState(first)
+        case ExclusionState():
+            return ExclusionState(tuple(path for path, value in table.items() if value == EXCLUDED))
+    raise RefusedError(f"{type(like).__name__} cannot be undone")
+
+
+def _restarts(action: Action, undone: list[Action]) -> bool:
+    mine = target_of(action)
+    return action.kind == RESTART and any(one.restarts and target_of(one) == mine for one in undone)
+
+
+def _restart(action: Action) -> Action:
+    return msgspec.structs.replace(action, because=())
+
+
+def _needs(step: Action, steps: list[Action]) -> tuple[int, ...]:
+    if step.kind != RESTART:
+        return ()
+    return tuple(one.id for one in steps if one.restarts and target_of(one) == target_of(step))

@@ -1,0 +1,192 @@
+"""Records in one after the other, counts of symptoms out. Memory stays flat; the order of sources does not matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from remediate.triage.bounded import Histogram, Latest, Seen, moment
+from remediate.triage.correlation import Subject, key_of, subject_of
+from remediate.triage.records import Record, Skipped, SourceRead
+from remediate.triage.report import Source
+from remediate.triage.signatures import Signatures
+from remediate.triage.symptoms import Symptom, symptoms_of
+
+# Of one entry the report shows so much.
+LONGEST_PROOF = 400
+
+
+class Witness:
+    """An entry that proves a symptom: the record, cut short, and whose request it speaks of."""
+
+    __slots__ = ("record", "subject", "text")
+
+    def __init__(self, record: Record, subject: Subject) -> None:
+        self.record, self.subject = record, subject
+        self.text = " ".join((record.text or "; ".join(f"{n}: {v}" for n, v in record.data.items())).split())
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What orders witnesses: time, source, position."""
+        return moment(self.record.when), self.record.source, self.record.position
+
+    @property
+    def order(self) -> tuple[bool, tuple[str, str, int]]:
+        """The same, with those behind that have no time."""
+        return not self.record.when, self.place
+
+
+class Tally:
+    """Everything that is counted of one symptom."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.earliest: Witness | None = None
+        self.latest: Witness | None = None
+        self.requests, self.devices, self.users = Latest(), Latest(), Latest()
+        self.hosts, self.authorities, self.templates, self.thumbprints = Latest(), Latest(), Latest(), Latest()
+        self.histogram = Histogram()
+
+    def add(self, record: Record, subject: Subject) -> None:
+        """Count the record."""
+        self.count += 1
+        self.histogram.add(record.when)
+        self.hosts.add(_short(record.host))
+        self.authorities.add(subject.ca)
+        self.templates.add(subject.template)
+        self.thumbprints.add(subject.thumbprint.upper())
+        self.add_request(record, subject)
+
+    def add_request(self, record: Record, subject: Subject) -> None:
+        """Count whose request it was."""
+        self.devices.add(subject.device.lower(), record.when)
+        self.users.add(subject.user.lower(), record.when)
+        self.requests.add(key_of(subject, record.host), record.when)
+
+    def witness(self, record: Record, subject: Subject) -> None:
+        """Keep the earliest and the latest entry; one without a time comes behind those with one."""
+        seen = Witness(record, subject)
+        if self.earliest is None or seen.order < self.earliest.order:
+            self.earliest = seen
+        if self.latest is None or seen.place > self.latest.place:
+            self.latest = seen
+
+
+class Fold:
+    """What was counted so far."""
+
+    def __init__(self, signatures: Signatures, *, since: str = "") -> None:
+        self.signatures, self.since = signatures, since
+        self.tallies: dict[Symptom, Tally] = {}
+        self.issued = Latest()
+        self.issued_count = self.copies = 0
+        self.sources: list[Source] = []
+        self.unread: list[Skipped] = []
+        self.seen = Seen()
+        self._open: dict[str, _OpenSource] = {}
+
+    def add(self, item: Record | Skipped | SourceRead) -> None:
+        """Count a record, or note what was read and what was not."""
+        if isinstance(item, Record):
+            self._add_record(item)
+        elif isinstance(item, Skipped):
+            self.unread.append(item)
+        else:
+            self.sources.append(_closed(item, self._open.pop(item.source, _OpenSource())))
+
+    def _add_record(self, record: Record) -> None:
+        if self.since and record.when and moment(record.when) < moment(self.since):
+            return
+        symptoms = symptoms_of(record, self.signatures)
+        if not symptoms:
+            return
+        subject = subject_of(record)
+        source = self._open.setdefault(record.source, _OpenSource())
+        source.matched += 1
+        source.zones |= {record.zone} - {""}
+        copy = self._is_copy(record)
+        self.copies += copy
+        for symptom in symptoms:
+            self._count(symptom, record, subject, copy=copy)
+        self._follow(symptoms, record, subject, source)
+
+    def _count(self, symptom: Symptom, record: Record, subject: Subject, *, copy: bool) -> None:
+        if symptom.kind == "success":
+            self.issued_count += not copy
+            self.issued.add(key_of(subject, record.host), record.when)
+            return
+        tally = self.tallies.setdefault(symptom, Tally())
+        tally.witness(record, subject)
+        if not copy:
+            tally.add(record, subject)
+
+    def _follow(self, symptoms: tuple[Symptom, ...], record: Record, subject: Subject, source: _OpenSource) -> None:
+        """Let an entry that names a device but no reason tell whose request the reason before it in its source hit."""
+        reasons = tuple(symptom for symptom in symptoms if symptom.kind in ("problem", "unknown"))
+        if not reasons and subject.device:
+            for symptom in source.reasons:
+                self.tallies[symptom].add_request(record, subject)
+        source.reasons = reasons if not subject.device else ()
+
+    def _is_copy(self, record: Record) -> bool:
+        """Whether the same event was read before: by its record ID, or by time, host and text.
+
+        A channel numbers its records, so two of one channel with one text are two events; a svclog's entry is the same
+        as a channel's when time, host and text are. What has neither number nor time is never taken for a copy.
+        """
+        channel = _hash(record.channel or record.provider) if record.record_id else 0
+        number = _hash("id", _short(record.host), record.channel or record.provider, record.record_id) if channel else 0
+        told = _hash("text", _micro(record.when), _short(record.host), _essence(record)) if record.when else 0
+        before = self.seen.get(told) if told else None
+        copy = bool(number and self.seen.get(number) is not None) or (
+            before is not None and (before != channel or not channel)
+        )
+        if number:
+            self.seen.put(number)
+        if told:
+            self.seen.put(told, channel or before or 0)
+        return copy
+
+
+class _OpenSource:
+    """What was noted of a source that is still being read."""
+
+    def __init__(self) -> None:
+        self.matched = 0
+        self.zones: set[str] = set()
+        self.reasons: tuple[Symptom, ...] = ()
+
+
+def count(items: Iterable[Record | Skipped | SourceRead], signatures: Signatures, *, since: str = "") -> Fold:
+    """Count all items. `since` (UTC, ISO 8601 with Z) leaves older records out; those without a time stay."""
+    fold = Fold(signatures, since=since)
+    for item in items:
+        fold.add(item)
+    return fold
+
+
+def _closed(read: SourceRead, noted: _OpenSource) -> Source:
+    return Source(
+        source=read.source, kind=read.kind, size=read.size, scanned=read.scanned, matched=noted.matched,
+        first=read.first, last=read.last, zones=tuple(sorted(noted.zones)),
+    )  # fmt: skip
+
+
+def _short(host: str) -> str:
+    """The first label of a name in small letters: an event has the full name, a svclog that alone. Or an address."""
+    return host.lower() if re.fullmatch(r"[\d.]+|[\da-fA-F:]*:[\da-fA-F:]*", host) else host.partition(".")[0].lower()
+
+
+def _micro(when: str) -> str:
+    """A time to the microsecond: that is what every reader gives; a svclog has one digit more."""
+    second, _, fraction = moment(when).partition(".")
+    return f"{second}.{fraction[:6].ljust(6, '0')}"
+
+
+def _essence(record: Record) -> str:
+    return " ".join((record.text or " ".join(record.data.values())).casefold().split())
+
+
+def _hash(*parts: str) -> int:
+    return int.from_bytes(blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()) or 1

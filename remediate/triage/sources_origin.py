@@ -1,0 +1,43 @@
+"""What every reader of a format is given, and what it gives back."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import NamedTuple
+
+from remediate.triage.needles import Search
+from remediate.triage.records import Record, Skipped, SourceRead
+from remediate.triage.sources_times import Moment, leading_moment, moment
+
+Item = Record | Skipped | SourceRead
+
+
+class Origin(NamedTuple):
+    """Whose records these are, what is looked for in them, and which zone a time without one is in."""
+
+    source: str
+    search: Search
+    assumed_zone: tzinfo
+
+    def moment(self, text: str) -> Moment:
+        """Return the first time in the text."""
+        return moment(text, self.assumed_zone)
+
+    def leading_moment(self, line: str) -> Moment:
+        """Return the time with which a line begins."""
+        return leading_moment(line, self.assumed_zone)
+
+    def skipped(self, what: str, *, position: int = 0) -> Skipped:
+        """Return what of this source was not read."""
+        return Skipped(source=self.source, what=what, position=position)
+
+
+class Ends(NamedTuple):
+    """What of a svclog, or of a range of one, belongs to no whole record: the bytes before its first record and after
+    its last. A file that was cut in two within a record is put together again when both halves are there."""
+
+    source: str
+    start: int
+    head: bytes
+    tail: bytes
+    tail_at: int

@@ -1,0 +1,182 @@
+"""The report of what was counted: rows in the order in which an admin should look at them, and what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from remediate.adcs.hresult import HResult
+from remediate.triage.bounded import Latest, moment
+from remediate.triage.correlation import Subject
+from remediate.triage.counting import LONGEST_PROOF, Fold, Tally, Witness
+from remediate.triage.records import Record
+from remediate.triage.redaction import Redactor
+from remediate.triage.report import Bucket, Problem, Proof, Report, Requests, Source, Unread
+from remediate.triage.symptoms import Symptom, told_without_codes
+
+_ORDER = {"problem": 0, "unknown": 1, "consequence": 2}
+# The provider of a device's own channel: its events bear the device's name as host.
+_DEVICE_CHANNEL = "microsoft-windows-devicemanagement"
+_MOST_NAMES = 10
+
+
+def make_report(fold: Fold, *, where: str, assumed_zone: str = "UTC", key: bytes = b"") -> Report:
+    """Return the report. `where` are the options that say where facts come from; with a `key` names are pseudonyms."""
+    redactor = Redactor(key, _known(fold)) if key else None
+    summary = _Summary(fold, where, redactor)
+    sources = sorted(map(summary.source, fold.sources), key=lambda one: one.source)
+    return Report(
+        problems=tuple(sorted(summary.problems(), key=_rank)),
+        issued=fold.issued_count,
+        sources=tuple(sources),
+        unread=tuple(sorted(summary.unread(), key=lambda one: (one.source, one.position, one.what))),
+        records=sum(one.scanned for one in sources),
+        size=sum(one.size for one in sources),
+        first=min((one.first for one in sources if one.first), key=moment, default=""),
+        last=max((one.last for one in sources if one.last), key=moment, default=""),
+        copies=fold.copies,
+        since=fold.since,
+        assumed_zone=assumed_zone if any("local" in one.zones for one in sources) else "",
+        redacted=bool(key),
+        notes=tuple(_notes(fold)),
+    )
+
+
+def _rank(problem: Problem) -> tuple[int, int, str, str]:
+    return _ORDER[problem.kind], -problem.count, problem.signature, problem.code
+
+
+def _notes(fold: Fold) -> Iterator[str]:
+    if fold.seen.forgot:
+        yield "There are so many events that a copy of one, read much later, may be counted again."
+    tallies = fold.tallies.values()
+    if any(one.full for tally in tallies for one in (tally.devices, tally.users, tally.requests)):
+        yield "There are so many devices that their number is a lower bound."
+
+
+class _Summary:
+    """Makes the parts of a report; every foreign string goes through `text`."""
+
+    def __init__(self, fold: Fold, where: str, redactor: Redactor | None) -> None:
+        self.fold, self.where, self.redactor = fold, where, redactor
+
+    def text(self, text: str) -> str:
+        return self.redactor.text(text) if self.redactor else text
+
+    def problems(self) -> Iterator[Problem]:
+        for symptom, tally in self.fold.tallies.items():
+            if tally.count:
+                yield self._problem(symptom, tally)
+
+    def unread(self) -> Iterator[Unread]:
+        for one in self.fold.unread:
+            yield Unread(source=self.text(one.source), what=self.text(one.what), position=one.position)
+
+    def source(self, source: Source) -> Source:
+        return Source(
+            source=self.text(source.source), kind=source.kind, size=source.size, scanned=source.scanned,
+            matched=source.matched, first=source.first, last=source.last, zones=source.zones,
+        )  # fmt: skip
+
+    def _problem(self, symptom: Symptom, tally: Tally) -> Problem:
+        first, last = tally.earliest, tally.latest
+        name = HResult.parse(symptom.code).name if symptom.code else ""
+        title, meaning, playbook = self._described(symptom, name)
+        return Problem(
+            kind="problem" if symptom.kind == "success" else symptom.kind,
+            signature=symptom.signature, code=symptom.code, name=name, title=title, meaning=meaning, playbook=playbook,
+            command=_command(symptom, playbook, self.where),
+            count=tally.count,
+            first=first.record.when if first else "", last=last.record.when if last else "",
+            devices=len(tally.devices), users=len(tally.users),
+            hosts=self._hosts(tally),
+            certification_authorities=tuple(map(self.text, tally.authorities.newest(_MOST_NAMES))),
+            templates=tally.templates.newest(_MOST_NAMES),
+            thumbprints=tally.thumbprints.newest(_MOST_NAMES),
+            requests=self._requests(tally.requests),
+            proof=tuple(self._proof(tally)),
+            histogram=tuple(Bucket(start, count) for start, count in tally.histogram.buckets),
+            step_minutes=tally.histogram.minutes,
+            notes=tuple(self._notes(symptom)),
+        )  # fmt: skip
+
+    def _described(self, symptom: Symptom, name: str) -> tuple[str, str, str]:
+        if symptom.signature:
+            signature = self.fold.signatures[symptom.signature]
+            return signature.title, signature.meaning, signature.playbook
+        return name or "A code without a known name", "No playbook knows this code.", ""
+
+    def _requests(self, requests: Latest) -> Requests:
+        issued = self.fold.issued.times
+        recovered = {key for key, when in requests.times.items() if moment(issued.get(key, "Z")) > moment(when)}
+        failing = tuple(key for key in requests.newest(len(requests)) if key not in recovered)
+        shown = failing[:_MOST_NAMES]
+        return Requests(
+            recovered=len(recovered), failing=len(failing), at_least=requests.full,
+            failing_last=tuple(map(self.redactor.request, shown)) if self.redactor else shown,
+        )  # fmt: skip
+
+    def _hosts(self, tally: Tally) -> tuple[str, ...]:
+        hosts = tally.hosts.newest(_MOST_NAMES)
+        seen = tally.earliest
+        if self.redactor and seen and _is_a_devices(seen.record):
+            return tuple(self.redactor.pseudonym(host, "device") for host in hosts)
+        return tuple(map(self.text, hosts))
+
+    def _proof(self, tally: Tally) -> Iterator[Proof]:
+        witnesses = {id(one.record): one for one in (tally.earliest, tally.latest) if one}
+        places = {one.place: one for one in witnesses.values()}
+        for witness in places.values():
+            record = witness.record
+            text = _cut(self.text(witness.text), _around(witness))
+            yield Proof(source=self.text(record.source), position=record.position, when=record.when, text=text)
+
+    def _notes(self, symptom: Symptom) -> Iterator[str]:
+        seen = {(one.signature, one.code) for one in self.fold.tallies}
+        if symptom.signature == "event_128" and not any(one == "rpc_server_unavailable" for one, _ in seen):
+            yield "0x800706BA was not seen; by itself the event is a warning that OCSP responders cause too."
+        if symptom.signature == "denied_by_policy_module" and not symptom.code:
+            yield from self._reasons_of_the_ca()
+
+    def _reasons_of_the_ca(self) -> Iterator[str]:
+        """Name the codes beside which the CA itself says that its policy module denied."""
+        for symptom, tally in sorted(self.fold.tallies.items()):
+            if symptom.code and any(map(self._says_denied, (tally.earliest, tally.latest))):
+                name = HResult.parse(symptom.code).name
+                yield f"The CA's own log gives a reason: {symptom.code} {name}".rstrip() + ". Look at that one first."
+
+    def _says_denied(self, witness: Witness | None) -> bool:
+        told = told_without_codes(witness.record, self.fold.signatures) if witness else ()
+        return "denied_by_policy_module" in told
+
+
+def _known(fold: Fold) -> Iterator[Subject]:
+    for tally in fold.tallies.values():
+        for witness in (tally.earliest, tally.latest):
+            if witness:
+                yield witness.subject
+                if _is_a_devices(witness.record):
+                    yield Subject(device=witness.record.host)
+
+
+def _is_a_devices(record: Record) -> bool:
+    return record.kind == "omadm" or record.channel.lower().startswith(_DEVICE_CHANNEL)
+
+
+def _command(symptom: Symptom, playbook: str, where: str) -> str:
+    if not playbook:
+        return f"certutil -error {symptom.code}"
+    return f"remediate run {playbook} --dry-run {where}".rstrip()
+
+
+def _around(witness: Witness) -> int:
+    """Where in the text a code stands: the middle of what is shown of a long one."""
+    lowered = witness.text.lower()
+    return max(lowered.find("0x8"), 0)
+
+
+def _cut(text: str, middle: int) -> str:
+    if len(text) <= LONGEST_PROOF:
+        return text
+    start = max(0, min(middle - LONGEST_PROOF // 2, len(text) - LONGEST_PROOF))
+    end = start + LONGEST_PROOF
+    return ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")

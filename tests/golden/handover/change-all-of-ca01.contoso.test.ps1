@@ -1,0 +1,223 @@
+#Requires -Version 5.1
+<#
+.SYNOPSIS
+    Carries out an approved change of this host.
+.DESCRIPTION
+    Host      ca01.contoso.test
+    Changes   3. RequestDisposition 0x101 -> 0x1 on ca01
+                 takes effect: when CertSvc has restarted
+              4. restart CertSvc on ca01, once
+                 interrupts: no certificates and no revocation lists while it restarts
+              5. decide once more on request 1207 of CONTOSO\CONN1$
+                 takes effect: at once
+                 no way back: a certificate that was issued can only be revoked
+    Rights    local administrator on the CA host
+              Issue and Manage Certificates on the CA
+    Valid     until 2026-11-30T09:12:00Z
+    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
+              from facts that were read at 2026-11-23T09:12:00Z
+
+    It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
+    It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
+    again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
+    To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
+.PARAMETER ResultPath
+    The record that change.ps1 writes.
+.PARAMETER RollbackPath
+    The record that rollback.ps1 writes.
+.PARAMETER Server
+    The domain controller; one for reading, writing and reading back.
+.PARAMETER SecureSocketLayer
+    Connects by LDAPS rather than signed and sealed on port 389.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1 -WhatIf
+    Shows what it would write, and writes nothing.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
+    Asks before each change.
+.EXAMPLE
+    powershell.exe -NoProfile -NonInteractive -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    From cmd or a scheduled task: asks nothing.
+.NOTES
+    Exit codes:
+    0  done, or nothing to do
+    1  a value could not be read; nothing was changed
+    2  with -WhatIf: there is something to do
+    3  refused; nothing was changed
+    4  stopped part-way, or some of it was declined: the record says where
+#>
+[CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+param(
+    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
+    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json'),
+    [string] $Server = 'dc1.contoso.test',
+    [switch] $SecureSocketLayer
+)
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+#region plan: data only
+$Plan = @{
+    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Target = 'ca01.contoso.test'
+    Tool = 'remediate 0.1.0'
+    ExpiresAt = '2026-11-30T09:12:00Z'
+    NotBefore = ''
+    NotAfter = ''
+    Server = 'dc1.contoso.test'
+    DomainGuid = 'd23661d2-c016-4dac-9f75-28b9518ac661'
+    ComputerName = 'CA01'
+    MachineGuid = '4a466256-1616-4b62-995f-781af4d5491e'
+    CertificateThumbprint = 'ED98E70BE878383F50F941B02A392CD85B062774'
+    Steps = @(
+        @{
+            Id = 3
+            Kind = 'ca_registry_value'
+            Label = 'RequestDisposition 0x101 -> 0x1 on ca01'
+            DependsOn = @(2)
+            Restarts = 'CertSvc'
+            Disruption = ''
+            UndoMissing = ''
+            Key = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration\Contoso Issuing CA\PolicyModules\CertificateAuthority_MicrosoftDefault.Policy'
+            Name = 'RequestDisposition'
+            CertutilName = 'policy\RequestDisposition'
+            Before = @{
+                'RequestDisposition' = '257'
+            }
+            After = @{
+                'RequestDisposition' = '1'
+            }
+        }
+        @{
+            Id = 4
+            Kind = 'restart_service'
+            Label = 'restart CertSvc on ca01, once'
+            DependsOn = @(2, 3)
+            Restarts = ''
+            Disruption = 'no certificates and no revocation lists while it restarts'
+            UndoMissing = ''
+            Before = @{
+                'State' = 'Running'
+            }
+            After = @{
+                'State' = 'Running'
+            }
+        }
+        @{
+            Id = 5
+            Kind = 'pending_request'
+            Label = 'decide once more on request 1207 of CONTOSO\CONN1$'
+            DependsOn = @(4)
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = 'a certificate that was issued can only be revoked'
+            RequestId = 1207
+            Before = @{
+                'Disposition' = 'pending'
+            }
+            After = @{
+                'Disposition' = $null
+            }
+        }
+    )
+    Needs = @(
+        @{
+            Id = 2
+            Kind = 'publish_template'
+            Label = 'publish IntunePKCS on Contoso Issuing CA'
+            DependsOn = @(1)
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = ''
+            DistinguishedName = 'CN=Contoso Issuing CA,CN=Enrollment Services,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
+            Template = 'IntunePKCS'
+            Before = @{
+                'IntunePKCS' = $null
+            }
+            After = @{
+                'IntunePKCS' = 'published'
+            }
+        }
+    )
+}
+#endregion
+
+#region library: the same text in every script
+# (the functions of scripts/lib that this script calls)
+#endregion
+
+#region main
+try { Confirm-Engine }
+catch {
+    Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
+    exit 3
+}
+# How each kind of step is read.
+$read = {
+    param($Step)
+    switch ($Step.Kind) {
+        'ca_registry_value' { Get-CaRegistryValue -Key $Step.Key -Name $Step.Name }
+        'pending_request' { Get-PendingRequestState -RequestId $Step.RequestId }
+        'publish_template' {
+            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Get-PublishedTemplateState @service -Template $Step.Template
+        }
+        'restart_service' { Get-CertSvcState }
+    }
+}
+# How the right to write it is looked at beforehand, where that is not the same for all of this host.
+$check = {
+    param($Step)
+    switch ($Step.Kind) {
+        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
+    }
+}
+# How it is written. Each of these functions compares before it writes, and reads back what it wrote.
+$write = {
+    param($Step, $Now)
+    switch ($Step.Kind) {
+        'ca_registry_value' {
+            $value = @{ Key = $Step.Key; Name = $Step.Name; CertutilName = $Step.CertutilName }
+            [void] (Set-CaRegistryValue @value -Before $Now -After $Step.After -Confirm:$false)
+        }
+        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step.RequestId -Confirm:$false) }
+        'restart_service' {
+            $done = if ($Now.State -eq 'Running') { Restart-CertSvc -Confirm:$false } else { Start-CertSvc -Confirm:$false }
+            'it runs again after {0} s and answers {1}' -f $done.Seconds, $done.Answer
+        }
+    }
+}
+$connection = $null
+$lock = $null
+$result = New-RunResult -Kind 'change' -Plan $Plan
+try {
+    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
+    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
+    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    Confirm-Administrator
+    $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    Confirm-Answer
+    $ResultPath = Get-FullPath -Path $ResultPath
+    $RollbackPath = Get-FullPath -Path $RollbackPath
+    $lock = Lock-RunResult -Path $ResultPath
+    $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    foreach ($step in $Plan.Needs) {
+        if (-not (Test-PlanStep -Step $step -Now (& $read $step))) {
+            throw "Run the directory's change.ps1 first and wait for replication: $($step.Label) is not there yet."
+        }
+    }
+    # Everything is read and compared before anything is written.
+    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
+}
+catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }
+finally {
+    if ($null -ne $connection) { $connection.Dispose() }
+    Close-RunResult -Result $result -Path $ResultPath
+    if ($null -ne $lock) { $lock.Dispose() }
+}
+exit $result.exit_code
+#endregion

@@ -1,0 +1,157 @@
+#Requires -Version 5.1
+<#
+.SYNOPSIS
+    Carries out an approved change of the directory.
+.DESCRIPTION
+    Host      any member of the domain
+    Changes   1. template IntunePKCS: subject name supplied in the request and DACL
+                 takes effect: after replication to the CA's domain controller; the CA reads templates again on its own schedule
+    Rights    write access to the template: Enterprise Admins, or delegated on this object
+    Valid     until 2026-11-30T09:12:00Z
+    Plan      e488364fe85fbb9c9564bcd02ae50ccf90acb4c35e5e34ee4ab19c19a5fe6969
+    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
+              from facts that were read at 2026-11-23T09:12:00Z
+
+    It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
+    It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
+    again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
+    To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
+.PARAMETER ResultPath
+    The record that change.ps1 writes.
+.PARAMETER RollbackPath
+    The record that rollback.ps1 writes.
+.PARAMETER Server
+    The domain controller; one for reading, writing and reading back.
+.PARAMETER SecureSocketLayer
+    Connects by LDAPS rather than signed and sealed on port 389.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1 -WhatIf
+    Shows what it would write, and writes nothing.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
+    Asks before each change.
+.EXAMPLE
+    powershell.exe -NoProfile -NonInteractive -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    From cmd or a scheduled task: asks nothing.
+.NOTES
+    Exit codes:
+    0  done, or nothing to do
+    1  a value could not be read; nothing was changed
+    2  with -WhatIf: there is something to do
+    3  refused; nothing was changed
+    4  stopped part-way, or some of it was declined: the record says where
+#>
+[CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+param(
+    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
+    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json'),
+    [string] $Server = 'dc1.contoso.test',
+    [switch] $SecureSocketLayer
+)
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+#region plan: data only
+$Plan = @{
+    Digest = 'e488364fe85fbb9c9564bcd02ae50ccf90acb4c35e5e34ee4ab19c19a5fe6969'
+    Target = 'directory'
+    Tool = 'remediate 0.1.0'
+    ExpiresAt = '2026-11-30T09:12:00Z'
+    NotBefore = ''
+    NotAfter = ''
+    Server = 'dc1.contoso.test'
+    DomainGuid = 'd23661d2-c016-4dac-9f75-28b9518ac661'
+    Steps = @(
+        @{
+            Id = 1
+            Kind = 'template'
+            Label = 'template IntunePKCS: subject name supplied in the request and DACL'
+            DependsOn = @()
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = ''
+            DistinguishedName = 'CN=IntunePKCS,CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
+            Before = @{
+                'msPKI-Certificate-Name-Flag' = '0'
+                'msPKI-Template-Minor-Revision' = '3'
+                'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACABwAAQAAAAAAFACUAAIAAQEAAAAAAAULAAAA'
+            }
+            After = @{
+                'msPKI-Certificate-Name-Flag' = '1'
+                'msPKI-Template-Minor-Revision' = '4'
+                'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACAFQAAgAAAAAAFACUAAIAAQEAAAAAAAULAAAABQA4AAABAAABAAAAaMkQDvt40hGQ1ADAT3ncVQEFAAAAAAAFFQAAABEREREREREREREREVEEAAA='
+            }
+        }
+    )
+}
+#endregion
+
+#region library: the same text in every script
+# (the functions of scripts/lib that this script calls)
+#endregion
+
+#region main
+try { Confirm-Engine }
+catch {
+    Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
+    exit 3
+}
+# How each kind of step is read.
+$read = {
+    param($Step)
+    switch ($Step.Kind) {
+        'template' {
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Get-TemplateState @object -Name @($Step.After.Keys) -Known @($Step.Before, $Step.After)
+        }
+    }
+}
+# How the right to write it is looked at beforehand, where that is not the same for all of this host.
+$check = {
+    param($Step)
+    switch ($Step.Kind) {
+        'template' {
+            $values = @($Step.After.Keys | Where-Object -FilterScript { $_ -ne 'nTSecurityDescriptor' })
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName; Attribute = $values }
+            Confirm-DirectoryRight @object -Descriptor:$Step.After.ContainsKey('nTSecurityDescriptor')
+        }
+        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
+    }
+}
+# How it is written. Each of these functions compares before it writes, and reads back what it wrote.
+$write = {
+    param($Step, $Now)
+    switch ($Step.Kind) {
+        'template' {
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            $done = Set-TemplateState @object -Before $Now -After $Step.After -Confirm:$false
+            if ($done.Written) { "overwritten values: $($done.Replication)" } else { $false }
+        }
+    }
+}
+$connection = $null
+$lock = $null
+$result = New-RunResult -Kind 'change' -Plan $Plan
+try {
+    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
+    $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    Confirm-WritableDomainController -Connection $connection
+    Confirm-Answer
+    $ResultPath = Get-FullPath -Path $ResultPath
+    $RollbackPath = Get-FullPath -Path $RollbackPath
+    $lock = Lock-RunResult -Path $ResultPath
+    $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    # Everything is read and compared before anything is written.
+    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
+}
+catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }
+finally {
+    if ($null -ne $connection) { $connection.Dispose() }
+    Close-RunResult -Result $result -Path $ResultPath
+    if ($null -ne $lock) { $lock.Dispose() }
+}
+exit $result.exit_code
+#endregion

@@ -1,0 +1,192 @@
+#Requires -Version 5.1
+<#
+.SYNOPSIS
+    Undoes what change.ps1 changed, and nothing else, from the values that it recorded.
+.DESCRIPTION
+    Host      any member of the domain
+    Undoes    1. template IntunePKCS: subject name supplied in the request and DACL
+              2. publish IntunePKCS on Contoso Issuing CA
+    Rights    write access to the template: Enterprise Admins, or delegated on this object
+              write access to the enrollment service object, or Manage CA on the CA
+    Valid     at any time
+    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
+              from facts that were read at 2026-11-23T09:12:00Z
+
+    It needs the result.json that change.ps1 wrote beside it. Where somebody has changed a value since, nothing
+    is changed. It asks before each change. After an interruption, run it again: it goes on where it stopped.
+    What it does is recorded in rollback-result.json beside it; send that file back.
+    To read it: '#region plan' says what is undone, '#region main', at the end, how; between them are functions.
+.PARAMETER ResultPath
+    The record that change.ps1 writes.
+.PARAMETER RollbackPath
+    The record that rollback.ps1 writes.
+.PARAMETER Server
+    The domain controller; one for reading, writing and reading back.
+.PARAMETER SecureSocketLayer
+    Connects by LDAPS rather than signed and sealed on port 389.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\rollback.ps1 -WhatIf
+    Shows what it would write, and writes nothing.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\rollback.ps1
+    Asks before each change.
+.EXAMPLE
+    powershell.exe -NoProfile -NonInteractive -Command "& .\rollback.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    From cmd or a scheduled task: asks nothing.
+.NOTES
+    Exit codes:
+    0  done, or nothing to do
+    1  a value could not be read; nothing was changed
+    2  with -WhatIf: there is something to do
+    3  refused; nothing was changed
+    4  stopped part-way, or some of it was declined: the record says where
+#>
+[CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+param(
+    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
+    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json'),
+    [string] $Server = 'dc1.contoso.test',
+    [switch] $SecureSocketLayer
+)
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+#region plan: data only
+$Plan = @{
+    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Target = 'directory'
+    Tool = 'remediate 0.1.0'
+    ExpiresAt = '2026-11-30T09:12:00Z'
+    NotBefore = ''
+    NotAfter = ''
+    Server = 'dc1.contoso.test'
+    DomainGuid = 'd23661d2-c016-4dac-9f75-28b9518ac661'
+    Steps = @(
+        @{
+            Id = 1
+            Kind = 'template'
+            Label = 'template IntunePKCS: subject name supplied in the request and DACL'
+            DependsOn = @()
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = ''
+            DistinguishedName = 'CN=IntunePKCS,CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
+            Before = @{
+                'msPKI-Certificate-Name-Flag' = '0'
+                'msPKI-Template-Minor-Revision' = '3'
+                'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACABwAAQAAAAAAFACUAAIAAQEAAAAAAAULAAAA'
+            }
+            After = @{
+                'msPKI-Certificate-Name-Flag' = '1'
+                'msPKI-Template-Minor-Revision' = '4'
+                'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACAFQAAgAAAAAAFACUAAIAAQEAAAAAAAULAAAABQA4AAABAAABAAAAaMkQDvt40hGQ1ADAT3ncVQEFAAAAAAAFFQAAABEREREREREREREREVEEAAA='
+            }
+        }
+        @{
+            Id = 2
+            Kind = 'publish_template'
+            Label = 'publish IntunePKCS on Contoso Issuing CA'
+            DependsOn = @(1)
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = ''
+            DistinguishedName = 'CN=Contoso Issuing CA,CN=Enrollment Services,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
+            Template = 'IntunePKCS'
+            Before = @{
+                'IntunePKCS' = $null
+            }
+            After = @{
+                'IntunePKCS' = 'published'
+            }
+        }
+    )
+}
+#endregion
+
+#region library: the same text in every script
+# (the functions of scripts/lib that this script calls)
+#endregion
+
+#region main
+try { Confirm-Engine }
+catch {
+    Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
+    exit 3
+}
+# How each kind of step is read.
+$read = {
+    param($Step)
+    switch ($Step.Kind) {
+        'publish_template' {
+            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Get-PublishedTemplateState @service -Template $Step.Template
+        }
+        'template' {
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Get-TemplateState @object -Name @($Step.After.Keys) -Known @($Step.Before, $Step.After)
+        }
+    }
+}
+# How the right to write it is looked at beforehand, where that is not the same for all of this host.
+$check = {
+    param($Step)
+    switch ($Step.Kind) {
+        'publish_template' {
+            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Confirm-DirectoryRight @service -Attribute @('certificateTemplates')
+        }
+        'template' {
+            $values = @($Step.After.Keys | Where-Object -FilterScript { $_ -ne 'nTSecurityDescriptor' })
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName; Attribute = $values }
+            Confirm-DirectoryRight @object -Descriptor:$Step.After.ContainsKey('nTSecurityDescriptor')
+        }
+        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
+    }
+}
+# How it is written. Each of these functions compares before it writes, and reads back what it wrote.
+$write = {
+    param($Step, $Now)
+    switch ($Step.Kind) {
+        'publish_template' {
+            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            $states = @{ Template = $Step.Template; Before = $Now; After = $Step.After }
+            $done = Set-PublishedTemplate @service @states -Confirm:$false
+            if (-not $done.Written) { $false }
+        }
+        'template' {
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            $done = Set-TemplateState @object -Before $Now -After $Step.After -Confirm:$false
+            if ($done.Written) { "overwritten values: $($done.Replication)" } else { $false }
+        }
+    }
+}
+$connection = $null
+$lock = $null
+$result = New-RunResult -Kind 'rollback' -Plan $Plan
+try {
+    $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    Confirm-WritableDomainController -Connection $connection
+    Confirm-Answer
+    $ResultPath = Get-FullPath -Path $ResultPath
+    $RollbackPath = Get-FullPath -Path $RollbackPath
+    $lock = Lock-RunResult -Path $ResultPath
+    $change = Read-RunResult -Path $ResultPath -Plan $Plan
+    if ($null -eq $change) { throw "There is no $ResultPath, so it is not known what to undo." }
+    $result.undoes = $change.sha256
+    $earlier = Read-EarlierRollback -Plan $Plan -Change $change -RollbackPath $RollbackPath
+    $result.phase = 'reading'
+    $steps = @(New-RollbackStep -Plan $Plan -Change $change -Read $read)
+    # Everything is read and compared before anything is written.
+    $run = @{ Steps = $steps; Earlier = $earlier; Path = $RollbackPath }
+    Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
+}
+catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }
+finally {
+    if ($null -ne $connection) { $connection.Dispose() }
+    Close-RunResult -Result $result -Path $RollbackPath
+    if ($null -ne $lock) { $lock.Dispose() }
+}
+exit $result.exit_code
+#endregion

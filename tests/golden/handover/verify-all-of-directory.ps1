@@ -1,0 +1,140 @@
+#Requires -Version 5.1
+<#
+.SYNOPSIS
+    Tells whether an approved change of the directory stands. It changes nothing.
+.DESCRIPTION
+    Host      any member of the domain
+    Reads     1. template IntunePKCS: subject name supplied in the request and DACL
+              2. publish IntunePKCS on Contoso Issuing CA
+    Rights    write access to the template: Enterprise Admins, or delegated on this object
+              write access to the enrollment service object, or Manage CA on the CA
+    Valid     at any time
+    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
+              from facts that were read at 2026-11-23T09:12:00Z
+
+    It reads every value and says of each whether it is as wanted. Run it after change.ps1, or at any time.
+    What it finds is recorded in verify-result.json beside it; send that file back.
+    To read it: '#region plan' says what is read, '#region main', at the end, how; between them are functions.
+.PARAMETER ResultPath
+    The record that change.ps1 writes.
+.PARAMETER VerifyPath
+    The record that this script writes.
+.PARAMETER Server
+    The domain controller; one for reading, writing and reading back.
+.PARAMETER SecureSocketLayer
+    Connects by LDAPS rather than signed and sealed on port 389.
+.EXAMPLE
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\verify.ps1
+    Reads every value again.
+.NOTES
+    Exit codes:
+    0  as wanted
+    1  a value could not be read
+    2  the problem stands
+    3  refused: the wrong host, the wrong rights, or a record that cannot be believed
+#>
+[CmdletBinding()]
+param(
+    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
+    [string] $VerifyPath = (Join-Path -Path $PSScriptRoot -ChildPath 'verify-result.json'),
+    [string] $Server = 'dc1.contoso.test',
+    [switch] $SecureSocketLayer
+)
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+$WhatIfPreference = $false
+
+#region plan: data only
+$Plan = @{
+    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Target = 'directory'
+    Tool = 'remediate 0.1.0'
+    ExpiresAt = '2026-11-30T09:12:00Z'
+    NotBefore = ''
+    NotAfter = ''
+    Server = 'dc1.contoso.test'
+    DomainGuid = 'd23661d2-c016-4dac-9f75-28b9518ac661'
+    Steps = @(
+        @{
+            Id = 1
+            Kind = 'template'
+            Label = 'template IntunePKCS: subject name supplied in the request and DACL'
+            DependsOn = @()
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = ''
+            DistinguishedName = 'CN=IntunePKCS,CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
+            Before = @{
+                'msPKI-Certificate-Name-Flag' = '0'
+                'msPKI-Template-Minor-Revision' = '3'
+                'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACABwAAQAAAAAAFACUAAIAAQEAAAAAAAULAAAA'
+            }
+            After = @{
+                'msPKI-Certificate-Name-Flag' = '1'
+                'msPKI-Template-Minor-Revision' = '4'
+                'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACAFQAAgAAAAAAFACUAAIAAQEAAAAAAAULAAAABQA4AAABAAABAAAAaMkQDvt40hGQ1ADAT3ncVQEFAAAAAAAFFQAAABEREREREREREREREVEEAAA='
+            }
+        }
+        @{
+            Id = 2
+            Kind = 'publish_template'
+            Label = 'publish IntunePKCS on Contoso Issuing CA'
+            DependsOn = @(1)
+            Restarts = ''
+            Disruption = ''
+            UndoMissing = ''
+            DistinguishedName = 'CN=Contoso Issuing CA,CN=Enrollment Services,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
+            Template = 'IntunePKCS'
+            Before = @{
+                'IntunePKCS' = $null
+            }
+            After = @{
+                'IntunePKCS' = 'published'
+            }
+        }
+    )
+}
+#endregion
+
+#region library: the same text in every script
+# (the functions of scripts/lib that this script calls)
+#endregion
+
+#region main
+try { Confirm-Engine }
+catch {
+    Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
+    exit 3
+}
+# How each kind of step is read.
+$read = {
+    param($Step)
+    switch ($Step.Kind) {
+        'publish_template' {
+            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Get-PublishedTemplateState @service -Template $Step.Template
+        }
+        'template' {
+            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            Get-TemplateState @object -Name @($Step.After.Keys) -Known @($Step.Before, $Step.After)
+        }
+    }
+}
+$connection = $null
+$result = New-RunResult -Kind 'verify' -Plan $Plan
+try {
+    $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    $ResultPath = Get-FullPath -Path $ResultPath
+    $VerifyPath = Get-FullPath -Path $VerifyPath
+    $change = Read-RunResult -Path $ResultPath -Plan $Plan
+    Invoke-PlanVerification -Plan $Plan -Change $change -Result $result -Read $read
+}
+catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }
+finally {
+    if ($null -ne $connection) { $connection.Dispose() }
+    Close-RunResult -Result $result -Path $VerifyPath
+}
+exit $result.exit_code
+#endregion
