@@ -21,6 +21,7 @@ from remediate import __version__
 from remediate.model.errors import ExitCode, RemediateError
 
 _VERBS = {
+    "triage": "remediate.cli.triaging:triage",
     "list": "remediate.cli.playbooks:list_playbooks",
     "explain": "remediate.cli.playbooks:explain",
     "run": "remediate.cli.plans:run",

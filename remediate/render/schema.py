@@ -21,10 +21,12 @@ from remediate.render.documents import (
     ImportDocument,
     PlaybooksDocument,
 )
+from remediate.triage.report import Report
 
 DOCUMENTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "plan": Plan,
     "playbooks": PlaybooksDocument,
+    "triage": Report,
     "bundle": BundleDocument,
     "collectors": CollectorsDocument,
     "handover": HandoverDocument,

@@ -1,4 +1,4 @@
-"""What triage found, on one screen: problem, how often and when, whom it hit, two entries as proof, what to run next."""
+"""What triage found, on one screen: problem, how often, when and whom it hit, two entries as proof, what to run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def totals(report: Report) -> str:
     """The last line: how many problems, and whether everything could be read."""
     kinds = Counter(problem.kind for problem in report.problems)
     found = [plural(kinds["problem"], "problem")]
-    found += [plural(kinds["unknown"], "code without a playbook", "codes without a playbook")] if kinds["unknown"] else []
+    found += (
+        [plural(kinds["unknown"], "code without a playbook", "codes without a playbook")] if kinds["unknown"] else []
+    )
     unread = f" {plural(len(report.unread), 'thing')} could not be read." if report.unread else ""
     return ", ".join(found) + "." + unread
 
@@ -113,7 +115,7 @@ def _proof(proof: Proof, code: str) -> Line:
 
 def _file(source: str) -> str:
     name = visible(source.replace("\\", "/").rstrip("/").rpartition("/")[2])
-    return name if len(name) <= 36 else f"…{name[-35:]}"
+    return name if len(name) <= 24 else f"…{name[-23:]}"
 
 
 def _fit(text: str, code: str, room: int) -> str:

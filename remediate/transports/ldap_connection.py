@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from remediate.facts.documents import Entry, Octets
@@ -27,7 +28,7 @@ SD_FLAGS: Final = 7
 # Attributes of the syntaxes String(Octet), String(Sid) and String(NT-Sec-Desc), [MS-ADTS] 3.1.1.2.2.2.
 BINARY: Final = frozenset({
     "ntsecuritydescriptor", "objectguid", "objectsid", "pkikeyusage", "pkiexpirationperiod", "pkioverlapperiod",
-    "cacertificate", "tokengroups",
+    "cacertificate", "tokengroups", "replpropertymetadata",
 })  # fmt: skip
 # MIT krb5: a wrong password or a locked account; to try again another way would only count twice.
 _KERBEROS_VERDICTS: Final = frozenset({-1765328353, -1765328360, -1765328366, -1765328361, -1765328378})
@@ -46,17 +47,52 @@ class LdapConnection:
     searches: int = field(default=1)
 
     def search(
-        self, base: str, query: str, *, attributes: Sequence[str], scope: str = SUBTREE, descriptors: bool = False
+        self,
+        base: str,
+        query: str,
+        *,
+        attributes: Sequence[str],
+        scope: str = SUBTREE,
+        descriptors: bool = False,
+        sd_flags: int = SD_FLAGS,
     ) -> list[Entry]:
-        """The entries found, by DN. `descriptors` asks for owner, group and DACL of each. Raises TransportError."""
+        """The entries found, by DN. `descriptors` asks for the parts `sd_flags` of each's. Raises TransportError."""
         self.searches += 1
+        parts = sd_flags if descriptors else 0
         with translated(self.host):
-            return _search(self.connection, base, query, attributes=attributes, scope=scope, descriptors=descriptors)
+            return _search(self.connection, base, query, attributes=attributes, scope=scope, parts=parts)
 
     def close(self) -> None:
         """Say goodbye; a connection that is gone already does not matter."""
         with suppress(Exception):
             self.connection.unbind()
+
+
+class AnswerDeadline:
+    """A socket on which each request and its whole answer have `timeout` seconds; its own starts anew with every byte.
+
+    ldap3 sends a request at once, so that sending starts the clock.
+    """
+
+    def __init__(self, tls: ssl.SSLSocket, timeout: float) -> None:
+        self._tls, self._timeout, self._end = tls, timeout, monotonic() + timeout
+
+    def sendall(self, data: bytes) -> None:
+        """Send a request."""
+        self._end = monotonic() + self._timeout
+        self._tls.settimeout(self._timeout)
+        self._tls.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        """Receive more of its answer. Raises TimeoutError."""
+        left = self._end - monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer is not complete")
+        self._tls.settimeout(left)
+        return self._tls.recv(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tls, name)
 
 
 @contextmanager
@@ -76,7 +112,7 @@ def connect(host: str, credential: Credential, *, trust: Path | None = None, tim
     """
     with translated(host):
         tls = _open_tls(host, trust=trust, timeout=timeout)
-        connection = _over(tls, host)
+        connection = _over(AnswerDeadline(tls, timeout), host)
         try:
             root = _search(connection, "", "(objectClass=*)", attributes=["*", "+"], scope=BASE)[0]
             root = _without_lists(root)
@@ -100,7 +136,7 @@ def _open_tls(host: str, *, trust: Path | None, timeout: float) -> ssl.SSLSocket
         raise
 
 
-def _over(tls: ssl.SSLSocket, host: str) -> Any:
+def _over(tls: AnswerDeadline, host: str) -> Any:
     import ldap3
 
     server = ldap3.Server(host, port=LDAPS, use_ssl=True, get_info=ldap3.NONE)
@@ -219,7 +255,7 @@ def _who_am_i(connection: Any, credential: Credential) -> str:
 
 
 def _search(
-    connection: Any, base: str, query: str, *, attributes: Sequence[str], scope: str, descriptors: bool = False
+    connection: Any, base: str, query: str, *, attributes: Sequence[str], scope: str, parts: int = 0
 ) -> list[Entry]:
     from ldap3.protocol.microsoft import security_descriptor_control
 
@@ -227,7 +263,7 @@ def _search(
     cookie: bytes | None = None
     while True:
         paging = {} if scope == BASE else {"paged_size": PAGE, "paged_cookie": cookie}
-        controls = security_descriptor_control(sdflags=SD_FLAGS) if descriptors else None
+        controls = security_descriptor_control(sdflags=parts) if parts else None
         connection.search(base, query, scope, attributes=list(attributes), controls=controls, **paging)
         found += [one for one in connection.response if one["type"] == "searchResEntry"]
         _refuse_referral(connection.result)

@@ -6,24 +6,15 @@ and output never reach a log.
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 from remediate.model.errors import TransportError
 from remediate.transports.credentials import Credential
 from remediate.transports.failures import translate
-
-HTTP, HTTPS = 5985, 5986
-_READ_TIMEOUT: Final = 30.0
-_OPERATION_TIMEOUT: Final = 20
-_POLL: Final = 5
-_CLOSING: Final = 3.0
-"""Seconds that saying goodbye may take after the deadline."""
+from remediate.transports.winrm_session import completed, keep_scripts_out_of_logs, new_pool, opened, poll
 
 
 def run_collector(
@@ -42,89 +33,15 @@ def run_collector(
     everything together. `tls` is HTTPS on 5986 instead of HTTP on 5985; `trust` a PEM file for it.
     Raises TransportError.
     """
-    _keep_scripts_out_of_logs()
+    keep_scripts_out_of_logs()
     end = monotonic() + deadline
     try:
-        with _pool(host, credential, end=end, trust=trust, tls=tls) as pool:
+        with opened(new_pool(host, credential, end=end, trust=trust, tls=tls)) as pool:
             shell = _shell(pool, script, call)
             _run(shell, end)
             return _only_string(shell)
     except Exception as error:
         raise translate(error, where=host) from None
-
-
-def _keep_scripts_out_of_logs() -> None:
-    """pypsrp logs scripts at INFO, and whole messages at DEBUG."""
-    for name in ("pypsrp", "psrpcore"):
-        if logging.getLogger(name).level < logging.WARNING:
-            logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _BoundedTransport:
-    """pypsrp's HTTP transport, with a deadline for everything and without its retries, which take minutes."""
-
-    def __init__(self, inner: Any, end: float) -> None:
-        self._inner, self.end = inner, end
-
-    def send(self, message: bytes, *, retries_on_read_timeout: int = 0, timeout: Any = None) -> bytes:
-        del retries_on_read_timeout, timeout
-        left = self.end - monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if self._inner.session is None:
-            self._inner.session = self._inner._build_session()
-            self._inner.session.hooks["response"].append(_refuse_plain_answer)
-        answer: bytes = self._inner.send(message, timeout=min(left, _READ_TIMEOUT))
-        return answer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-def _refuse_plain_answer(response: Any, *_: object, **__: object) -> None:
-    """An encrypted request must not be answered in the clear: pypsrp would take that for the host's answer."""
-    asked = str(response.request.headers.get("Content-Type", ""))
-    answered = str(response.headers.get("Content-Type", ""))
-    if asked.startswith("multipart/") and response.ok and not answered.startswith("multipart/"):
-        raise TransportError("an encrypted request was answered in the clear", do="Look for what stands in between.")
-
-
-@contextmanager
-def _pool(host: str, credential: Credential, *, end: float, trust: Path | None, tls: bool) -> Iterator[Any]:
-    """An open runspace pool. Closing it must not hide why it has to be closed."""
-    from pypsrp.powershell import RunspacePool
-
-    wsman = _wsman(host, credential, trust=trust, tls=tls)
-    wsman.transport = transport = _BoundedTransport(wsman.transport, end)
-    pool = RunspacePool(wsman)
-    try:
-        pool.open()
-        yield pool
-    finally:
-        transport.end = max(end, monotonic() + _CLOSING)
-        with suppress(Exception):
-            pool.close()
-        with suppress(Exception):
-            transport.close()
-
-
-def _wsman(host: str, credential: Credential, *, trust: Path | None, tls: bool) -> Any:
-    from pypsrp.wsman import WSMan
-
-    verification: Any = str(trust) if trust else True
-    return WSMan(
-        host,
-        port=HTTPS if tls else HTTP,
-        username=credential.user,
-        password=credential.password.reveal() if credential.password else None,
-        ssl=tls,
-        auth="negotiate" if credential.user or sys.platform == "win32" else "kerberos",
-        encryption="auto" if tls else "always",
-        cert_validation=verification,
-        connection_timeout=15,
-        operation_timeout=_OPERATION_TIMEOUT,
-        read_timeout=int(_READ_TIMEOUT),
-    )
 
 
 def _shell(pool: Any, script: str, call: str | Mapping[str, object]) -> Any:
@@ -141,15 +58,10 @@ def _shell(pool: Any, script: str, call: str | Mapping[str, object]) -> Any:
 
 
 def _run(shell: Any, end: float) -> None:
-    from pypsrp.complex_objects import PSInvocationState
-
     shell.begin_invoke()
-    while shell.state == PSInvocationState.RUNNING:
-        left = end - monotonic()
-        if left <= 0:
-            raise TransportError("the collector did not finish in time", do="Allow it more time, then run again.")
-        shell.poll_invoke(timeout=max(1, min(_POLL, int(left))))
-    if shell.state != PSInvocationState.COMPLETED or shell.streams.error:
+    if not poll(shell, end):
+        raise TransportError("the collector did not finish in time", do="Allow it more time, then run again.")
+    if not completed(shell):
         raise _failed(shell.streams.error)
 
 

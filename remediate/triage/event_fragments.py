@@ -64,11 +64,18 @@ def parts(chunks: Iterable[bytes], tags: Tags) -> Iterator[Part]:
 
 def _up_to(at: int, data: bytes, tags: Tags, *, giant: bool) -> Iterator[Part]:
     """What ends with an end tag: first the end of a record that is too long, where one is open."""
-    first = data.find(tags.end) + len(tags.end) if giant else 0
+    first = _end_of_giant(data, tags) if giant else 0
     if first:
         yield Part(at, data[:first], "more", first)
     if first < len(data):
         yield Part(at + first, data[first:], "whole", len(data) - first)
+
+
+def _end_of_giant(data: bytes, tags: Tags) -> int:
+    """A long run of something else (NULs of a file that was laid out ahead) ends where a record starts."""
+    stop = data.find(tags.end) + len(tags.end)
+    start = tags.first_start(data, 0, stop)
+    return start if start >= 0 else stop
 
 
 class Fragment(NamedTuple):
@@ -78,16 +85,6 @@ class Fragment(NamedTuple):
     data: bytes
     opened: bool
     closed: bool
-
-
-def fragments(part: Part, tags: Tags, positions: Iterable[int]) -> Iterator[Fragment]:
-    """Yield each record of the part in which one of the positions lies, once."""
-    done = 0
-    for position in positions:
-        if position >= done:
-            fragment = fragment_at(part, tags, position, done=done)
-            yield fragment
-            done = fragment.at - part.at + len(fragment.data)
 
 
 def all_fragments(part: Part, tags: Tags) -> Iterator[Fragment]:
@@ -143,3 +140,11 @@ _MARKUP = re.compile(r"<!\[CDATA\[|\]\]>|</?[A-Za-z][^<>]{0,4096}>")
 def flat(text: str) -> str:
     """Return the text of markup without its tags, entities resolved."""
     return unescaped(_MARKUP.sub(" ", text) if "<" in text else text).strip()
+
+
+def attribute(text: str, element: str, name: str) -> str:
+    """Return an attribute of the first element of that name."""
+    start = text.find(f"<{element}")
+    tag = text[start : text.find(">", start) + 1] if start >= 0 else ""
+    found = re.search(rf"\s{name}\s*=\s*([\"'])(.*?)\1", tag)
+    return flat(found[2]) if found else ""

@@ -41,6 +41,8 @@ class Search:
         self._finders = tuple(_finders(needles))
         self._texts = tuple(sorted(needles.texts))
         self._codes = re.compile(_spellings(needles), re.IGNORECASE)
+        self._quick = tuple(_quick(needles))
+        self._numbers = frozenset(number for _, number in needles.event_ids)
         self._any_provider = frozenset(number for name, number in needles.event_ids if not name)
         self._events = frozenset((name.lower(), number) for name, number in needles.event_ids)
 
@@ -52,6 +54,17 @@ class Search:
         """Whether a code or one of the texts stands in the text."""
         return self.everything or any(needle in text for needle in self._texts) or self._codes.search(text) is not None
 
+    def may_hold(self, text: str, start: int) -> bool:
+        """Whether it is worth to look closer at what stands in the text from `start` on; quick, and never wrong in
+        saying no to a text whose characters are as the source wrote them."""
+        if self.everything or any(pattern.search(text, start) for pattern in self._quick):
+            return True
+        return any(text.find(needle, start) >= 0 for needle in self._texts)
+
+    def may_want(self, event_id: int) -> bool:
+        """Whether an event of this id, of whatever provider, could be looked for."""
+        return event_id in self._numbers
+
     def wants(self, event_id: int, *names: str) -> bool:
         """Whether the event is looked for, by its provider or its channel."""
         return event_id in self._any_provider or any((name.lower(), event_id) in self._events for name in names)
@@ -62,6 +75,18 @@ def _spellings(needles: Needles) -> str:
     named = {spelling for code in needles.codes for spelling in _decimals_and_hex(code)}
     known = f"|{'|'.join(sorted(named))}" if named else ""
     return rf"0x8[0-9a-f]{{7}}(?![0-9a-f])|[-\u2212\u2013]214\d{{7}}(?!\d)|(?<![0-9a-z])(?:{known[1:] or '(?!)'})(?![0-9a-z])"
+
+
+def _quick(needles: Needles) -> Iterator[re.Pattern[str]]:
+    """The same for a first look: each begins with a literal."""
+    yield re.compile(r"x8[0-9a-fA-F]{7}(?![0-9a-fA-F])")
+    yield re.compile(r"X8[0-9a-fA-F]{7}(?![0-9a-fA-F])")
+    yield re.compile(r"214\d{7}(?!\d)")
+    for first in sorted({spelling[:2] for code in needles.codes for spelling in (f"{code:08x}", f"{code:08X}")}):
+        yield re.compile(first + r"[0-9a-fA-F]{6}(?![0-9a-zA-Z])")
+    for code in sorted(needles.codes):
+        if not code & 0x80000000:
+            yield re.compile(re.escape(f"{code:x}"), re.IGNORECASE)
 
 
 def _decimals_and_hex(code: int) -> Iterator[str]:

@@ -41,3 +41,14 @@ class Ends(NamedTuple):
     head: bytes
     tail: bytes
     tail_at: int
+
+
+class Span(NamedTuple):
+    """The first and the last of some times, in whatever order they came."""
+
+    first: str = ""
+    last: str = ""
+
+    def with_time(self, when: str) -> Span:
+        """Return the span with one more time; an empty one changes nothing."""
+        return Span(min(self.first or when, when), max(self.last, when)) if when else self

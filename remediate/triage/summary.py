@@ -57,7 +57,8 @@ class _Summary:
     """Makes the parts of a report; every foreign string goes through `text`."""
 
     def __init__(self, fold: Fold, where: str, redactor: Redactor | None) -> None:
-        self.fold, self.where, self.redactor = fold, where, redactor
+        self.fold, self.redactor = fold, redactor
+        self.where = self.text(where)
 
     def text(self, text: str) -> str:
         return self.redactor.text(text) if self.redactor else text
@@ -139,10 +140,13 @@ class _Summary:
 
     def _reasons_of_the_ca(self) -> Iterator[str]:
         """Name the codes beside which the CA itself says that its policy module denied."""
-        for symptom, tally in sorted(self.fold.tallies.items()):
-            if symptom.code and any(map(self._says_denied, (tally.earliest, tally.latest))):
-                name = HResult.parse(symptom.code).name
-                yield f"The CA's own log gives a reason: {symptom.code} {name}".rstrip() + ". Look at that one first."
+        codes = [
+            f"{symptom.code} {HResult.parse(symptom.code).name}".rstrip()
+            for symptom, tally in sorted(self.fold.tallies.items())
+            if symptom.code and any(map(self._says_denied, (tally.earliest, tally.latest)))
+        ]
+        if codes:
+            yield f"The CA's own log says why: {', '.join(codes)}. Look there first."
 
     def _says_denied(self, witness: Witness | None) -> bool:
         told = told_without_codes(witness.record, self.fold.signatures) if witness else ()

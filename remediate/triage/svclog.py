@@ -11,7 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from remediate.triage.encoding import shown
-from remediate.triage.event_fragments import Fragment, Part, Tags, all_fragments, flat, fragment_at, inner, parts
+from remediate.triage.event_fragments import (
+    Fragment,
+    Part,
+    Tags,
+    all_fragments,
+    attribute,
+    flat,
+    fragment_at,
+    inner,
+    parts,
+)
 from remediate.triage.records import Record, SourceRead
 from remediate.triage.sources_origin import Ends, Item, Origin
 from remediate.triage.sources_times import NO_MOMENT, Moment
@@ -128,13 +138,15 @@ def records_of(fragment: Fragment, origin: Origin) -> Iterator[Record]:
     """One record; more of one whose text is too long, so that everything that was found in it is shown."""
     message = _MESSAGE.search(fragment.data)
     text = message[1] if message else fragment.data
+    if message and fragment.data[message.start(1) - 1 : message.start(1)] != b">":
+        text = text.partition(b">")[2]
     for window in clipped(text, origin.search.positions(text) if len(text) > _HEAD else ()):
         yield _record(fragment.data[:_HEAD], window, origin, at=fragment.at)
 
 
 def _record(head: bytes, message: bytes, origin: Origin, *, at: int) -> Record:
     system = shown(head.partition(b"<ApplicationData")[0])
-    time = _attribute(system, "TimeCreated", "SystemTime")
+    time = attribute(system, "TimeCreated", "SystemTime")
     when = origin.moment(time) if time else NO_MOMENT
     number = inner(system, "EventID").strip()
     return Record(
@@ -143,24 +155,17 @@ def _record(head: bytes, message: bytes, origin: Origin, *, at: int) -> Record:
         position=at,
         when=when.when,
         zone=when.zone,
-        provider=_attribute(system, "Source", "Name"),
+        provider=attribute(system, "Source", "Name"),
         event_id=int(number) if number.isdecimal() and len(number) < 10 else 0,
         host=flat(inner(system, "Computer")),
-        text=flat(shown(message)).removeprefix(">").strip(),
+        text=flat(shown(message)),
         data=_process(system),
     )
 
 
 def _process(system: str) -> dict[str, str]:
-    named = {name: _attribute(system, "Execution", name) for name in ("ProcessName", "ProcessID")}
+    named = {name: attribute(system, "Execution", name) for name in ("ProcessName", "ProcessID")}
     return {name: value for name, value in named.items() if value}
-
-
-def _attribute(system: str, element: str, name: str) -> str:
-    start = system.find(f"<{element}")
-    tag = system[start : system.find(">", start) + 1] if start >= 0 else ""
-    found = re.search(rf"\s{name}\s*=\s*([\"'])(.*?)\1", tag)
-    return flat(found[2]) if found else ""
 
 
 def _time(text: bytes, origin: Origin) -> Moment:

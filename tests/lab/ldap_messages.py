@@ -14,6 +14,7 @@ WRITES = frozenset({"modify", "add", "delete", "rename"})
 PAGED_RESULTS = b"1.2.840.113556.1.4.319"
 """The control of [RFC 2696]."""
 SEQUENCE = 0x30
+MODIFY_RESPONSE, SEARCH_DONE = 0x67, 0x65
 CONTROLS = 0xA0
 
 
@@ -68,3 +69,32 @@ def _continues(rest: list[tuple[int, bytes]]) -> bool:
             _size, (_, cookie) = elements(sequence)
             return bool(cookie)
     return False
+
+
+def message_id(message: bytes) -> int:
+    """The messageID of one whole LDAPMessage."""
+    [(_, content)] = elements(message)
+    _, identifier = next(elements(content))
+    return int.from_bytes(identifier, "big")
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """One BER element of less than 64 KiB."""
+    size = len(content)
+    header = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + header + content
+
+
+def result(identifier: int, code: int, *, text: str = "", tag: int = MODIFY_RESPONSE, referral: str = "") -> bytes:
+    """An LDAPMessage that ends an operation with a result code ([RFC 4511] 4.1.9)."""
+    fields = element(0x0A, bytes([code])) + element(0x04, b"") + element(0x04, text.encode())
+    if referral:
+        fields += element(0xA3, element(0x04, referral.encode()))
+    return element(SEQUENCE, element(0x02, identifier.to_bytes(4, "big")) + element(tag, fields))
+
+
+def notice_of_disconnection() -> bytes:
+    """What a server says before it ends a connection by itself ([RFC 4511] 4.4.1): unavailable."""
+    fields = element(0x0A, b"\x34") + element(0x04, b"") + element(0x04, b"")
+    name = element(0x8A, b"1.3.6.1.4.1.1466.20036")
+    return element(SEQUENCE, element(0x02, b"\x00") + element(0x78, fields + name))

@@ -10,13 +10,14 @@ import asyncio
 import ssl
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from tests.lab.addresses import MACHINES, SAMBA
 from tests.lab.authority import ServerCertificate
-from tests.lab.ldap_messages import SEQUENCE, WRITES, Operation, element_length, read_operation
+from tests.lab.ldap_messages import SEQUENCE, WRITES, Operation, element_length, message_id, read_operation
 
 CHUNK = 1 << 18
 LDAP, LDAPS, GLOBAL_CATALOG, GLOBAL_CATALOG_TLS = 389, 636, 3268, 3269
@@ -35,6 +36,30 @@ class Silent:
     """Pass nothing on: connections are accepted and stay without an answer."""
 
 
+@dataclass(frozen=True)
+class Instead:
+    """At the n-th operation of a name since `clear()`: `answer` (made from its messageID) in place of the server's.
+
+    `passed` says whether the server gets the request and carries it out; its own answer is kept back then. `pause` is
+    the time between two bytes of the answer; afterwards the connection is closed, or stays and is served on.
+    """
+
+    answer: Callable[[int], bytes] = lambda _identifier: b""
+    operation: str = "modify"
+    number: int = 1
+    passed: bool = False
+    pause: float = 0.0
+    close: bool = False
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """Every answer has `new` in place of `old`, which are of one length."""
+
+    old: bytes
+    new: bytes
+
+
 @dataclass
 class LdapRelay:
     """A recording relay, running in a thread of its own between `with` and its end.
@@ -46,10 +71,11 @@ class LdapRelay:
     trust: Path
     address: str = MACHINES["dc1"]
     ports: tuple[int, ...] = (LDAP, LDAPS, GLOBAL_CATALOG, GLOBAL_CATALOG_TLS)
-    fault: DropAtSearch | Silent | None = None
+    fault: DropAtSearch | Silent | Instead | Rewrite | None = None
     operations: list[Operation] = field(default_factory=list)
     connections: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _kept_back: dict[int, tuple[Instead, bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> LdapRelay:
         self._loop = asyncio.new_event_loop()
@@ -110,8 +136,8 @@ class LdapRelay:
         tls = {"ssl": self._onward, "server_hostname": "samba.contoso.test"} if port in TLS_PORTS else {}
         try:
             samba_reader, samba_writer = await asyncio.open_connection(SAMBA, port, limit=CHUNK, **tls)  # type: ignore[arg-type]
-            answers = asyncio.create_task(_pump(samba_reader, writer))
-            await self._requests(reader, samba_writer, number)
+            answers = asyncio.create_task(self._answers(samba_reader, writer, number))
+            await self._requests(reader, samba_writer, number, back=writer)
             samba_writer.close()
             await answers
         except (OSError, ValueError):
@@ -120,7 +146,9 @@ class LdapRelay:
             self._open.discard(writer)
             writer.close()
 
-    async def _requests(self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter, number: int) -> None:
+    async def _requests(
+        self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter, number: int, *, back: asyncio.StreamWriter
+    ) -> None:
         """Pass messages on one by one until the client, or a fault, ends it; what SASL sealed goes as it is."""
         waiting = bytearray()
         while data := await reader.read(CHUNK):
@@ -135,6 +163,12 @@ class LdapRelay:
                 self.operations.append(read_operation(message, number))
                 if self._drops():
                     return
+                if fault := self._instead():
+                    answer = fault.answer(message_id(message))
+                    if not fault.passed:
+                        await _give(back, fault, answer)
+                        continue
+                    self._kept_back[number] = fault, answer
                 if not isinstance(self.fault, Silent):
                     onward.write(message)
             await onward.drain()
@@ -142,13 +176,35 @@ class LdapRelay:
     def _drops(self) -> bool:
         return isinstance(self.fault, DropAtSearch) and len(self.searches) >= self.fault.number
 
+    def _instead(self) -> Instead | None:
+        """The fault, when the operation just recorded is the one it waits for."""
+        fault, name = self.fault, self.operations[-1].name
+        if not isinstance(fault, Instead) or fault.operation != name or self.counts()[name] != fault.number:
+            return None
+        return fault
 
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(CHUNK):
-            target.write(data)
-            await target.drain()
-    except OSError:
-        pass
-    finally:
+    async def _answers(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, number: int) -> None:
+        try:
+            while data := await source.read(CHUNK):
+                if number in self._kept_back:
+                    await _give(target, *self._kept_back.pop(number))
+                    continue
+                if isinstance(self.fault, Rewrite):
+                    data = data.replace(self.fault.old, self.fault.new)
+                target.write(data)
+                await target.drain()
+        except OSError:
+            pass
+        finally:
+            target.close()
+
+
+async def _give(target: asyncio.StreamWriter, fault: Instead, answer: bytes) -> None:
+    """Send what is given instead of an answer."""
+    pieces = [bytes([one]) for one in answer] if fault.pause else [answer]
+    for piece in pieces:
+        target.write(piece)
+        await target.drain()
+        await asyncio.sleep(fault.pause)
+    if fault.close:
         target.close()

@@ -5,7 +5,6 @@ Keys are full paths (`HKEY_LOCAL_MACHINE\\SOFTWARE\\...`), values `{"kind": ...,
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -100,6 +99,8 @@ class RegistryFile:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with open(f"{self.path}.lock", "a") as lock:
+            import fcntl  # the engine that shares this file runs on Linux alone
+
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

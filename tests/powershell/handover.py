@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,7 +179,7 @@ class Desk:
 
     def run(self, name: str, *arguments: str, first: str = "", **environment: str) -> Ended:
         """Run change, verify or rollback by the common engine; `first` comes before it."""
-        own = {key: value for key, value in self.host.environment.items() if os.environ.get(key) != value}
+        own = {key: value for key, value in host_environment(self.host).items() if os.environ.get(key) != value}
         common = {"PROCESSOR_ARCHITEW6432": ""} | own | environment
         return self.engine.run(first + self.line(name, *arguments), common)
 
@@ -194,7 +195,7 @@ class Desk:
         line = f"{MODULES}; {first}{self.line(name, *arguments)}"
         return subprocess.Popen(
             [str(PWSH), "-NoProfile", *options, "-Command", line], stdin=stdin, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env=self.host.environment | environment,
+            stderr=subprocess.STDOUT, text=True, env=host_environment(self.host) | environment,
         )  # fmt: skip
 
     def run_alone(self, name: str, *arguments: str, **more: Any) -> Ended:
@@ -229,6 +230,12 @@ class Desk:
         text_ = path.read_bytes().decode("ascii")
         assert text_.count(old) == times, (old, text_.count(old))
         path.write_bytes(text_.replace(old, new).encode("ascii"))
+
+
+def host_environment(host: WindowsLike) -> dict[str, str]:
+    """The host's, with this very python first on PATH: a version switcher there would take longer than it."""
+    first, _, rest = host.environment["PATH"].partition(os.pathsep)
+    return host.environment | {"PATH": os.pathsep.join([first, str(Path(sys.executable).parent), rest])}
 
 
 def ended(process: subprocess.Popen[str], timeout: int = 60) -> Ended:

@@ -91,7 +91,7 @@ def answered(desk: Desk, name: str, answers: str) -> Ended:
         process = subprocess.Popen(
             [str(handover.PWSH), "-NoProfile", "-Command", f"{line}; exit $LASTEXITCODE"], stdin=theirs,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=desk.host.environment | {"LAB_MODULES": handover.MODULES},
+            env=handover.host_environment(desk.host) | {"LAB_MODULES": handover.MODULES},
         )  # fmt: skip
         return ended(process)
     finally:

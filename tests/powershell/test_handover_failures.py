@@ -174,7 +174,7 @@ def certutil(desk: Desk, *, before: str = "", after: str = "") -> str:
         f'#!/bin/sh\n{before or ":"}\n"{WINDOWS}/bin/certutil.exe" "$@"; code=$?\n{after or ":"}\nexit $code\n'
     )
     program.chmod(0o755)
-    return f"{folder}:{desk.host.environment['PATH']}"
+    return f"{folder}:{handover.host_environment(desk.host)['PATH']}"
 
 
 def test_a_disk_that_fills_between_two_changes(tmp_path: Path, engine: Engine, full: Path) -> None:
@@ -229,8 +229,8 @@ def test_killed_and_finished(
 def test_killed_after_the_record_of_the_last_value(tmp_path: Path, engine: Engine) -> None:
     """Nothing is begun, all values are as wanted: the restart is owed nevertheless."""
     desk = lay_out(tmp_path, engine, *CA)
-    told = "Write-StepOutcome -Record $record -Outcome 'done'"
-    desk.edit("change", told, f"if ($record.id -eq 2) {{ /bin/kill -9 $PID }}; {told}")
+    saved = "        Save-RunResult -Result $Result -Path $Path\r\n        $shown"
+    desk.edit("change", saved, saved.replace("$shown", "if ($record.id -eq 2) { /bin/kill -9 $PID }; $shown"))
     assert desk.run_alone("change", "-Confirm:$false").code == -9
     assert desk.outcomes() == ["changed", "changed", "not reached"]
     assert desk.verify().code == 2

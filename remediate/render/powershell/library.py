@@ -7,7 +7,7 @@ PowerShell's own parser.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from remediate.model.errors import DocumentError
@@ -17,7 +17,7 @@ _FUNCTION = re.compile(r"^function (?P<name>[A-Za-z]+-[A-Za-z]+) \{\n.*?^\}\n", 
 _COMMAND = re.compile(r"\b[A-Z][a-z]+[A-Za-z]*-[A-Z][A-Za-z]+\b")
 _COMMENT = re.compile(r"<#.*?#>", re.DOTALL)
 # The data block of a script: names of functions in it are somebody's text and call nothing.
-_DATA = re.compile(r"^#region plan.*?^#endregion$", re.MULTILINE | re.DOTALL)
+_DATA = re.compile(r"^#region plan.*?^#endregion\r?$", re.MULTILINE | re.DOTALL)
 
 
 def script_text(path: Path) -> str:
@@ -47,7 +47,7 @@ def _functions(names: frozenset[str]) -> str:
 
 def closure(text: str) -> frozenset[str]:
     """Return the names of the library's functions that the text needs."""
-    return _reached(_called(_DATA.sub("", text)))
+    return _reached(_called(_code(_DATA.sub("", text))))
 
 
 @cache
@@ -63,8 +63,14 @@ def _reached(names: frozenset[str]) -> frozenset[str]:
 @cache
 def _calls() -> dict[str, frozenset[str]]:
     """Which functions of the library each of them calls."""
-    return {name: _called(body) for name, body in library().items()}
+    return {name: _called(_code(body)) for name, body in library().items()}
 
 
-def _called(text: str) -> frozenset[str]:
-    return frozenset(library().keys() & _COMMAND.findall(_COMMENT.sub("", text)))
+def _code(text: str) -> str:
+    return _COMMENT.sub("", text)
+
+
+@lru_cache(maxsize=256)
+def _called(code: str) -> frozenset[str]:
+    """The same for every script of the same kinds: what else differs stands in comments and in the data."""
+    return frozenset(library().keys() & _COMMAND.findall(code))

@@ -28,9 +28,8 @@ class StateTable(dict[str, "Value"]):
 
 def literal(text: str) -> str:
     """Return a PowerShell expression of string constants, `[char]` casts and `+` whose value is the text."""
-    if len(text) <= _LONGEST and _PLAIN.fullmatch(text):
-        return _quoted(text)
-    return _sum(list(_parts(text)) or ["''"])
+    plain = text.isascii() and text.isprintable() and "#>" not in text and "<#" not in text
+    return _quoted(text) if plain and len(text) <= _LONGEST else _sum(list(_parts(text)))
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from remediate.actions.states import Table, before_and_after
@@ -15,7 +17,7 @@ from remediate.model.places import (
     ServicePlace,
     TemplatePlace,
 )
-from remediate.model.plan import Action, Plan
+from remediate.model.plan import Action, Plan, TargetIdentity
 from remediate.render.powershell.literal import StateTable, Value
 
 DIRECTORY = "directory"
@@ -86,12 +88,20 @@ def _identity(plan: Plan, target: ScriptTarget) -> dict[str, Value]:
         if item.kind == DIRECTORY and (not target.host or target.needs):
             found |= {"Server": item.name, "DomainGuid": item.identity.get("domain_objectGUID", "")}
         elif target.host and item.name.lower() == target.host:
-            found |= {
-                "ComputerName": item.name.partition(".")[0].upper(),
-                "MachineGuid": item.identity.get("MachineGuid", ""),
-                **({"CertificateThumbprint": item.identity.get("certificate_thumbprint", "")} if target.is_ca else {}),
-            }
+            found |= _host_identity(item, found, target)
     return found
+
+
+def _host_identity(item: TargetIdentity, known: Mapping[str, Value], target: ScriptTarget) -> dict[str, Value]:
+    """What makes a host the right one; a host that is CA and connector stands in the plan twice."""
+    said: dict[str, Value] = {
+        "ComputerName": item.name.partition(".")[0].upper(),
+        "MachineGuid": item.identity.get("MachineGuid") or known.get("MachineGuid", ""),
+    }
+    if target.is_ca:
+        thumbprint = item.identity.get("certificate_thumbprint") or known.get("CertificateThumbprint", "")
+        said["CertificateThumbprint"] = thumbprint
+    return said
 
 
 def _step(action: Action) -> dict[str, Value]:

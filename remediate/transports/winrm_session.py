@@ -1,0 +1,276 @@
+"""One open PowerShell session on a host: what goes over HTTP is encrypted, certificates are verified, all has an end.
+
+pypsrp's own waiting, retries and logging are kept out. Errors of the libraries leave here as they are, but from
+`HostSession`, which translates them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from remediate.model.errors import TransportError
+from remediate.transports.credentials import Credential
+from remediate.transports.failures import translate
+
+HTTP, HTTPS = 5985, 5986
+ENDPOINT: Final = "Microsoft.PowerShell"
+"""The endpoint that every Windows has; a JEA endpoint has a name of its own."""
+_READ_TIMEOUT: Final = 30.0
+_OPERATION_TIMEOUT: Final = 20
+_POLL: Final = 5
+_CLOSING: Final = 3.0
+"""Seconds that saying goodbye may take after the deadline."""
+_FORGOTTEN: Final = 900
+"""Seconds after which the host ends a session that was left to finish its work."""
+_IDLE: Final = 60.0
+"""Seconds without a call after which a connection is not trusted: Windows drops one after about two minutes."""
+_COMMANDS: Final = 500
+"""Calls after which a session is replaced: a shell takes 1000 commands (MaxConcurrentCommandsPerShell)."""
+_NEVER_STARTED: Final = frozenset({"0x80070005", "0x8033805b", "0x803381a5", "0x803381a6", "0x803381e9"})
+"""Faults by which WinRM turns a command away: access denied, no such shell, its three quotas (wsmerror.h)."""
+
+Parameters = Mapping[str, object]
+
+
+class CommandFailed(Exception):
+    """A command ended with an error. `identity` is the first part of its FullyQualifiedErrorId, which is never
+    translated; `message` is the host's text."""
+
+    def __init__(self, identity: str, message: str) -> None:
+        super().__init__(identity)
+        self.identity, self.message = identity, message
+
+
+class AnswerLost(TransportError):
+    """A command was sent, and its answer did not come: nobody knows whether it ran, or runs still."""
+
+
+class BoundedTransport:
+    """pypsrp's HTTP transport, with a deadline for everything and without its retries, which take minutes."""
+
+    def __init__(self, inner: Any, end: float) -> None:
+        self._inner, self.end = inner, end
+
+    def send(self, message: bytes, *, retries_on_read_timeout: int = 0, timeout: Any = None) -> bytes:
+        del retries_on_read_timeout, timeout
+        left = self.end - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self._inner.session is None:
+            self._inner.session = self._inner._build_session()
+            self._inner.session.hooks["response"].append(_refuse_plain_answer)
+        answer: bytes = self._inner.send(message, timeout=min(left, _READ_TIMEOUT))
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _refuse_plain_answer(response: Any, *_: object, **__: object) -> None:
+    """An encrypted request must not be answered in the clear: pypsrp would take that for the host's answer."""
+    asked = str(response.request.headers.get("Content-Type", ""))
+    answered = str(response.headers.get("Content-Type", ""))
+    if asked.startswith("multipart/") and response.ok and not answered.startswith("multipart/"):
+        raise TransportError("an encrypted request was answered in the clear", do="Look for what stands in between.")
+
+
+def keep_scripts_out_of_logs() -> None:
+    """pypsrp logs scripts at INFO, and whole messages at DEBUG."""
+    for name in ("pypsrp", "psrpcore"):
+        if logging.getLogger(name).level < logging.WARNING:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def new_pool(
+    host: str, credential: Credential, *, end: float, trust: Path | None, tls: bool, endpoint: str = ENDPOINT
+) -> Any:
+    """A runspace pool that is not open yet. `end` is the time by `monotonic` when everything on it must be over."""
+    from pypsrp.powershell import RunspacePool
+
+    wsman = _wsman(host, credential, trust=trust, tls=tls)
+    wsman.transport = BoundedTransport(wsman.transport, end)
+    return RunspacePool(wsman, configuration_name=endpoint, idle_timeout=_FORGOTTEN)
+
+
+def close_pool(pool: Any) -> None:
+    """Close it within a few seconds; what goes wrong then must not hide why it has to be closed."""
+    transport = pool.connection.transport
+    transport.end = max(transport.end, monotonic() + _CLOSING)
+    with suppress(Exception):
+        pool.close()
+    drop_pool(pool)
+
+
+def drop_pool(pool: Any) -> None:
+    """Break the connection off and say nothing: what runs there comes to its own end."""
+    with suppress(Exception):
+        pool.connection.transport.close()
+
+
+@contextmanager
+def opened(pool: Any) -> Iterator[Any]:
+    """Open it for a block."""
+    try:
+        pool.open()
+        yield pool
+    finally:
+        close_pool(pool)
+
+
+def _wsman(host: str, credential: Credential, *, trust: Path | None, tls: bool) -> Any:
+    from pypsrp.wsman import WSMan
+
+    verification: Any = str(trust) if trust else True
+    return WSMan(
+        host,
+        port=HTTPS if tls else HTTP,
+        username=credential.user,
+        password=credential.password.reveal() if credential.password else None,
+        ssl=tls,
+        auth="negotiate" if credential.user or sys.platform == "win32" else "kerberos",
+        encryption="auto" if tls else "always",
+        cert_validation=verification,
+        connection_timeout=15,
+        operation_timeout=_OPERATION_TIMEOUT,
+        read_timeout=int(_READ_TIMEOUT),
+    )
+
+
+def poll(shell: Any, end: float) -> bool:
+    """Wait until a shell that was begun has ended; false when it had not by `end`."""
+    from pypsrp.complex_objects import PSInvocationState
+
+    while shell.state == PSInvocationState.RUNNING:
+        left = end - monotonic()
+        if left <= 0:
+            return False
+        shell.poll_invoke(timeout=max(1, min(_POLL, int(left))))
+    return True
+
+
+def completed(shell: Any) -> bool:
+    """Whether a shell that has ended did so without any error."""
+    from pypsrp.complex_objects import PSInvocationState
+
+    return bool(shell.state == PSInvocationState.COMPLETED and not shell.streams.error)
+
+
+class HostSession:
+    """One session for many calls, opened by the first one and again after it was lost. Not for several threads."""
+
+    def __init__(
+        self, host: str, credential: Credential, *, library: str, trust: Path | None, tls: bool, endpoint: str
+    ) -> None:
+        self._host, self._credential, self._library = host, credential, library
+        self._trust, self._tls, self._endpoint = trust, tls, endpoint
+        self._pool: Any = None
+        self._used, self._commands = 0.0, 0
+
+    def call(self, command: str, parameters: Parameters, *, deadline: float) -> list[Any]:
+        """Return what a command gives within `deadline` seconds, opening the session included.
+
+        Raises CommandFailed, AnswerLost, and TransportError when the command was certainly not run.
+        """
+        end = monotonic() + deadline
+        pool = self._ready(end)
+        shell = self._shell(pool, command, parameters)
+        self._begin(shell)
+        self._finish(shell, end)
+        self._used, self._commands = monotonic(), self._commands + 1
+        if not completed(shell):
+            raise _failure(shell.streams.error)
+        return list(shell.output)
+
+    def close(self) -> None:
+        """End the session. A later call opens a new one."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            close_pool(pool)
+
+    def _ready(self, end: float) -> Any:
+        if self._pool is not None and (monotonic() - self._used > _IDLE or self._commands >= _COMMANDS):
+            self.close()
+        if self._pool is None:
+            self._pool, self._commands = self._open(end), 0
+        self._pool.connection.transport.end = end
+        return self._pool
+
+    def _open(self, end: float) -> Any:
+        keep_scripts_out_of_logs()
+        pool = None
+        try:
+            pool = new_pool(
+                self._host, self._credential, end=end, trust=self._trust, tls=self._tls, endpoint=self._endpoint
+            )
+            pool.open()
+            self._define(pool, end)
+        except Exception as error:
+            if pool is not None:
+                close_pool(pool)
+            raise translate(error, where=self._host) from None
+        return pool
+
+    def _define(self, pool: Any, end: float) -> None:
+        """Bring our functions along, where the endpoint does not have them itself."""
+        from pypsrp.powershell import PowerShell
+
+        if not self._library:
+            return
+        shell = PowerShell(pool)
+        shell.add_script(f"Set-StrictMode -Version Latest\r\n$ErrorActionPreference = 'Stop'\r\n{self._library}")
+        shell.begin_invoke()
+        if not poll(shell, end):
+            raise TimeoutError
+        if not completed(shell):
+            identity = _failure(shell.streams.error).identity
+            raise TransportError(
+                "the host does not take our functions", why=f"PowerShell: {identity}",
+                do="Check that its endpoint is no restricted one, or name that one.",
+            )  # fmt: skip
+
+    def _shell(self, pool: Any, command: str, parameters: Parameters) -> Any:
+        from pypsrp.powershell import PowerShell
+
+        shell = PowerShell(pool)
+        shell.add_cmdlet(command)
+        for name, value in parameters.items():
+            shell.add_parameter(name, value)
+        return shell
+
+    def _begin(self, shell: Any) -> None:
+        try:
+            shell.begin_invoke()
+        except Exception as error:
+            self._drop()
+            found = translate(error, where=self._host)
+            raise (found if found.code in _NEVER_STARTED else _lost(found)) from None
+
+    def _finish(self, shell: Any, end: float) -> None:
+        try:
+            if not poll(shell, end):
+                raise TimeoutError
+        except Exception as error:
+            self._drop()
+            raise _lost(translate(error, where=self._host)) from None
+
+    def _drop(self) -> None:
+        pool, self._pool = self._pool, None
+        drop_pool(pool)
+
+
+def _lost(error: TransportError) -> AnswerLost:
+    return AnswerLost(error.what, where=error.where, why=error.why, do=error.do, code=error.code)
+
+
+def _failure(errors: list[Any]) -> CommandFailed:
+    """The error that ended a command is the last one; without a record the state alone says that it failed."""
+    if not errors:
+        return CommandFailed("no error record", "")
+    identity = str(getattr(errors[-1], "fq_error", "") or "").partition(",")[0]
+    return CommandFailed(identity or "no identity", str(errors[-1]))
