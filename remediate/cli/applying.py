@@ -52,9 +52,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--approve", metavar="DIGEST", default="", help="The digest that was approved, at least 12 digits of it.")
 @click.option("--ticket", default="", envvar="REMEDIATE_TICKET", help="The change's number, kept with the approval.")
 @click.option("--approved-by", default="", envvar="REMEDIATE_APPROVED_BY", help="Who approved it; kept too.")
-@click.option(
-    "--check", "only_check", is_flag=True, help="Tell what stands and which rights lack; write nothing."
-)
+@click.option("--check", "only_check", is_flag=True, help="Tell what stands and which rights lack; write nothing.")
 @click.option("--go-on", is_flag=True, help="Go on with a run that was broken off, without asking.")
 @click.option("--runs", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS", help="Where runs are kept.")
 @connection_options
@@ -80,7 +78,7 @@ def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bo
         approval = Approval(
             digest=sealed.digest, ticket=ticket, approved_by=approved_by, given_at=f"{now:%Y-%m-%dT%H:%M:%SZ}"
         )
-        return _apply(sealed, writers, root=root, earlier=earlier, approval=approval)
+        return _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
 
 
 def read_sealed(path: Path) -> Sealed:
@@ -146,7 +144,13 @@ def _told_check(plan: Plan, writers: dict[str, Writer]) -> int:
 
 
 def _apply(
-    sealed: Sealed, writers: dict[str, Writer], *, root: Path, earlier: RunFolder | None, approval: Approval
+    sealed: Sealed,
+    writers: dict[str, Writer],
+    *,
+    root: Path,
+    earlier: RunFolder | None,
+    approval: Approval,
+    connection: dict[str, Any],
 ) -> int:
     from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
     from remediate.runs.folder import alone
@@ -161,7 +165,7 @@ def _apply(
                 sealed.plan, writers, window=window, record=run.append, earlier=lines, clock=_now, stop=stop
             )
             if code is ExitCode.NOTHING_TO_DO:
-                code = _verified(steps, writers)
+                code = _verified(sealed.plan, steps, writers, connection)
                 run.append(_closed(window.who, code))
     except Drifted as error:
         _tell_drift(error)
@@ -170,11 +174,23 @@ def _apply(
     return int(code)
 
 
-def _verified(steps: tuple[Step, ...], writers: dict[str, Writer]) -> ExitCode:
-    """Read everything once more: what was written has to stand."""
+def _verified(plan: Plan, steps: tuple[Step, ...], writers: dict[str, Writer], connection: dict[str, Any]) -> ExitCode:
+    """Read everything once more, then detect again: 5 where what was written does not stand or does not help."""
+    from remediate.cli.detecting_again import detect_again
+
     for step in steps:
         if step.action.kind != "restart_service" and writers[step.target].read(step.action) != step.after:
+            click.echo(one_line(f"  {step.action.id}. {step.action.label}: it does not stand any more"))
             return ExitCode.STILL_BROKEN
+    again = detect_again(plan, connection)
+    for finding in again.still:
+        seen = "; ".join(f"{one.shows} ({one.where})" for one in finding.evidence)
+        click.echo(one_line(f"  still found: {finding.playbook}, {finding.target.name}: {finding.message} {seen}"))
+    if again.still:
+        return ExitCode.STILL_BROKEN
+    if not again.complete:
+        click.echo("  written, and it could not be verified: a fact that decides it cannot be read now")
+        return ExitCode.ERROR
     return ExitCode.NOTHING_TO_DO
 
 

@@ -81,10 +81,9 @@ def _refuse_plain_answer(response: Any, *_: object, **__: object) -> None:
 
 
 def keep_scripts_out_of_logs() -> None:
-    """pypsrp logs scripts at INFO, and whole messages at DEBUG."""
+    """pypsrp logs scripts at INFO, whole messages at DEBUG, and tracebacks of what is said here in a sentence."""
     for name in ("pypsrp", "psrpcore"):
-        if logging.getLogger(name).level < logging.WARNING:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def new_pool(
@@ -245,23 +244,30 @@ class HostSession:
 
     def _begin(self, shell: Any) -> None:
         try:
-            shell.begin_invoke()
+            with self._dropped_when_broken():
+                shell.begin_invoke()
         except Exception as error:
-            self._drop()
             found = translate(error, where=self._host)
             raise (found if found.code in _NEVER_STARTED else _lost(found)) from None
 
     def _finish(self, shell: Any, end: float) -> None:
         try:
-            if not poll(shell, end):
-                raise TimeoutError
+            with self._dropped_when_broken():
+                if not poll(shell, end):
+                    raise TimeoutError
         except Exception as error:
-            self._drop()
             raise _lost(translate(error, where=self._host)) from None
 
-    def _drop(self) -> None:
-        pool, self._pool = self._pool, None
-        drop_pool(pool)
+    @contextmanager
+    def _dropped_when_broken(self) -> Iterator[None]:
+        """A session that was left in the middle of something, by an interrupt too, is not used again. It is not closed
+        either: that would end on the host, half way, what may still be at work there."""
+        try:
+            yield
+        except BaseException:
+            pool, self._pool = self._pool, None
+            drop_pool(pool)
+            raise
 
 
 def _lost(error: TransportError) -> AnswerLost:

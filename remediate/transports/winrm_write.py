@@ -1,0 +1,279 @@
+"""What changes a host over WinRM: our own PowerShell functions, called by name with parameters, nothing pasted together.
+
+They are the functions of the generated scripts. An ordinary endpoint is given their text once in a session; a JEA
+endpoint has them already and takes nothing but their names and parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from remediate.actions.states import Table
+from remediate.actions.writing import Drift, WriteFailed
+from remediate.model.errors import TransportError
+from remediate.model.places import (
+    ExclusionPlace,
+    PendingRequestPlace,
+    PolicyServerPlace,
+    RegistryPlace,
+    ServicePlace,
+)
+from remediate.model.plan import Action
+from remediate.transports.credentials import Credential
+from remediate.transports.winrm_session import ENDPOINT, AnswerLost, CommandFailed, HostSession, Parameters
+
+FUNCTIONS: Final = (
+    "Get-HostIdentity", "Confirm-Administrator", "Test-ServiceControl", "Lock-Host", "Unlock-Host",
+    "Get-CaRegistryValue", "Set-CaRegistryValue",
+    "Get-CertSvcState", "Restart-CertSvc", "Start-CertSvc", "Stop-CertSvc",
+    "Get-EnrollmentPolicyServerState", "Add-EnrollmentPolicyServer", "Remove-EnrollmentPolicyServer",
+    "Get-DefenderExclusion", "Add-DefenderExclusion", "Remove-DefenderExclusion",
+    "Get-PendingRequestState", "Submit-PendingRequest",
+)  # fmt: skip
+"""The functions of scripts/lib that are called: the library that is passed in holds them and what they call."""
+
+DRIFTED: Final = frozenset({"RemediateDrift", "RemediateRefused"})
+ANSWERED: Final = frozenset({"RemediateFailed", "RemediateNotAsWritten"})
+"""Identities of New-StateError: nothing was written; a write was answered, and failed."""
+_OURS: Final = DRIFTED | ANSWERED
+_TURNED_AWAY: Final = frozenset({"0x80070005", "HTTP 403"})
+_UNKNOWN_COMMAND: Final = "CommandNotFoundException"
+RESTART: Final = "restart_service"
+
+
+@dataclass(frozen=True)
+class HostHolder:
+    """Who holds, or held, the lock of a host; `until` is a UTC time as 2026-11-29T10:00:00Z."""
+
+    run: str
+    who: str
+    until: str
+
+
+class HostWriter:
+    """A `Writer` for one host over one session, which its first call opens. Not for several threads.
+
+    `library` is the text of FUNCTIONS; with `configuration_name` the endpoint of that name has them, and it is not
+    sent. `deadline` is for each call, in seconds; `service_deadline` for one that stops or starts a service.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        credential: Credential,
+        *,
+        library: str,
+        configuration_name: str = "",
+        trust: Path | None = None,
+        tls: bool = False,
+        deadline: float = 60.0,
+        service_deadline: float = 300.0,
+    ) -> None:
+        self._host, self._deadline, self._service_deadline = host, deadline, service_deadline
+        self.taken_over: HostHolder | None = None
+        """Whose dead lock the last `lock` took over."""
+        self._session = HostSession(
+            host, credential, library="" if configuration_name else library, trust=trust, tls=tls,
+            endpoint=configuration_name or ENDPOINT,
+        )  # fmt: skip
+
+    @property
+    def target(self) -> str:
+        """The host, as the plan names it."""
+        return self._host
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def identity(self) -> dict[str, str]:
+        """Return MachineGuid, and certificate_thumbprint of a CA host. Raises TransportError."""
+        found = self._ask("Get-HostIdentity", {})
+        return {name: value for name, value in found.items() if value}
+
+    def read(self, action: Action) -> Table:
+        """Return what stands at the action's place. Raises TransportError."""
+        return self._ask(*_reading(action))
+
+    def lacks(self, action: Action) -> str:
+        """Return the right that the account lacks on this host, or nothing. Raises TransportError."""
+        try:
+            self._call("Confirm-Administrator", {})
+        except CommandFailed as error:
+            if error.identity not in DRIFTED:
+                raise self._unreadable(error) from None
+            return "local administrator of the host, elevated (S-1-5-32-544)"
+        except TransportError as error:
+            if error.code not in _TURNED_AWAY:
+                raise
+            return f"a session on the host over WinRM ({error.why})"
+        return self._lacking_service(action.place.name) if isinstance(action.place, ServicePlace) else ""
+
+    def _lacking_service(self, name: str) -> str:
+        may = self._ask("Test-ServiceControl", {"Name": name})["Control"]
+        return "" if may else f"control of the service {name} (SERVICE_ALL_ACCESS)"
+
+    def write(self, action: Action, *, before: Table, after: Table) -> str:
+        """Compare with `before`, write `after`, read back; return a remark, mostly empty.
+
+        Raises Drift, WriteFailed, and TransportError when nothing was sent that could write.
+        """
+        if isinstance(action.place, RegistryPlace):
+            return self._change(action, "Set-CaRegistryValue", _registry(action.place) | {
+                "CertutilName": action.place.certutil_name, "Before": before, "After": after,
+            })  # fmt: skip
+        now = self.read(action)
+        if action.kind != RESTART and _same(now, after):
+            return "it was already as wanted"
+        if not _same(now, before):
+            raise Drift("it is no longer as approved", where=self._where(action), now=now)
+        return "; ".join(filter(None, [self._change(action, *call) for call in _writing(action, now, after)]))
+
+    def _change(self, action: Action, command: str, parameters: Parameters) -> str:
+        """Call what writes; every way in which it can end is told apart here."""
+        service = isinstance(action.place, ServicePlace)
+        deadline = self._service_deadline if service else self._deadline
+        timed = {"TimeoutSeconds": max(1, int(deadline / 2))} if service else {}
+        try:
+            output = self._session.call(command, {**parameters, **timed, "Confirm": False}, deadline=deadline)
+        except AnswerLost as error:
+            raise WriteFailed(
+                f"{error.what} while it was writing", where=self._where(action), why=error.why, code=error.code,
+                do="Whether it was written is not known: read what stands there first.", unresolved=True,
+            ) from None  # fmt: skip
+        except CommandFailed as error:
+            raise self._refusal(action, error) from None
+        return _remark(output)
+
+    def _refusal(self, action: Action, error: CommandFailed) -> Drift | WriteFailed:
+        if error.identity in DRIFTED:
+            return Drift(_sentence(error), where=self._where(action), now=self._now(action))
+        never = error.identity == _UNKNOWN_COMMAND
+        return WriteFailed(
+            _sentence(error), where=self._where(action), why=f"PowerShell: {error.identity}", code=error.identity,
+            do="Use an endpoint that has our functions." if never else "Look at what stands there now.",
+            unresolved=not never and error.identity not in ANSWERED,
+        )  # fmt: skip
+
+    def _now(self, action: Action) -> Table:
+        """What stands there now, for somebody who was refused; nothing where that cannot be read either."""
+        try:
+            return self.read(action)
+        except TransportError:
+            return {}
+
+    def lock(self, *, run: str, who: str, until: str) -> HostHolder | None:
+        """Take the host's lock, or keep it when it is ours; return who holds it, None when it is ours.
+
+        A lock past its time is taken over, and `taken_over` says whose it was. Raises TransportError.
+        """
+        found = self._ask("Lock-Host", {"Run": run, "Who": who, "Until": until, "Confirm": False})
+        other = HostHolder(found["Run"] or "", found["Who"] or "", found["Until"] or "")
+        self.taken_over = other if found["Outcome"] == "taken over" else None
+        return other if found["Outcome"] == "held" else None
+
+    def unlock(self, *, run: str) -> None:
+        """Give the lock back; another run's stays. Raises TransportError."""
+        try:
+            self._call("Unlock-Host", {"Run": run, "Confirm": False})
+        except CommandFailed as error:
+            raise self._unreadable(error) from None
+
+    def _ask(self, command: str, parameters: Parameters) -> Table:
+        """The one table that a command gives. Raises TransportError."""
+        try:
+            output = self._call(command, parameters)
+        except CommandFailed as error:
+            raise self._unreadable(error) from None
+        if len(output) == 1 and isinstance(output[0], dict):
+            return {str(name): None if value is None else str(value) for name, value in output[0].items()}
+        raise TransportError(
+            f"{command} gave {len(output)} values in place of one table", where=self._host,
+            do="Look for a profile or module on the host that writes output.",
+        )  # fmt: skip
+
+    def _call(self, command: str, parameters: Parameters) -> list[Any]:
+        return self._session.call(command, parameters, deadline=self._deadline)
+
+    def _unreadable(self, error: CommandFailed) -> TransportError:
+        unknown = error.identity == _UNKNOWN_COMMAND
+        do = "Use an endpoint that has our functions." if unknown else "Look at the host, then run again."
+        why = f"PowerShell: {error.identity}"
+        return TransportError(_sentence(error), where=self._host, why=why, do=do, code=error.identity)
+
+    def _where(self, action: Action) -> str:
+        return f"{self._host}, {action.label}"
+
+
+def _sentence(error: CommandFailed) -> str:
+    """Our functions' own words; those of Windows are in its language, and the identity has to do."""
+    if error.identity in _OURS:
+        return " ".join(error.message.split()).rstrip(".")
+    return "a command failed there"
+
+
+def _same(now: Table, wanted: Table) -> bool:
+    """As Test-SameState compares: what is not wanted of a state does not matter."""
+    return all(name in now and now[name] == value for name, value in wanted.items())
+
+
+def _registry(place: RegistryPlace) -> dict[str, object]:
+    return {"Key": place.key.replace("HKLM\\", "HKLM:\\", 1), "Name": place.name}
+
+
+def _reading(action: Action) -> tuple[str, Parameters]:
+    """The command that reads an action's place."""
+    match action.place:
+        case RegistryPlace() as place:
+            return "Get-CaRegistryValue", _registry(place)
+        case ServicePlace(name="CertSvc"):
+            return "Get-CertSvcState", {}
+        case PolicyServerPlace(url=url):
+            return "Get-EnrollmentPolicyServerState", {"Url": url}
+        case ExclusionPlace():
+            return "Get-DefenderExclusion", {"Path": _paths(action)}
+        case PendingRequestPlace(request_id=number):
+            return "Get-PendingRequestState", {"RequestId": number}
+    raise ValueError(f"action {action.id}: {action.kind} is not written on a host")
+
+
+def _paths(action: Action) -> list[str]:
+    from remediate.actions.states import before_and_after
+
+    return list(before_and_after(action)[1])
+
+
+def _writing(action: Action, now: Table, after: Table) -> list[tuple[str, Parameters]]:
+    """The commands that write, in their order; a registry value has its own way, in one command with its compare."""
+    match action.place:
+        case ServicePlace():
+            return [(_service_command(action.kind, now, after), {})]
+        case PolicyServerPlace(url=url):
+            return [(f"{'Add' if after['Url'] else 'Remove'}-EnrollmentPolicyServer", {"Url": url})]
+        case ExclusionPlace():
+            added = sorted(path for path in after if after[path] and not now[path])
+            taken = sorted(path for path in after if now[path] and not after[path])
+            calls = (("Add-DefenderExclusion", added), ("Remove-DefenderExclusion", taken))
+            return [(command, {"Path": paths}) for command, paths in calls if paths]
+        case PendingRequestPlace(request_id=number) if not after["Disposition"]:
+            return [("Submit-PendingRequest", {"RequestId": number})]
+    raise ValueError(f"action {action.id}: there is no command that does this")
+
+
+def _service_command(kind: str, now: Table, after: Table) -> str:
+    if kind == RESTART and now["State"] == "Running":
+        return "Restart-CertSvc"
+    return "Start-CertSvc" if after["State"] == "Running" else "Stop-CertSvc"
+
+
+def _remark(output: list[Any]) -> str:
+    """How a service came back, or what became of a request; other functions return nothing."""
+    if len(output) != 1 or not isinstance(output[0], dict):
+        return ""
+    found = output[0]
+    if "Seconds" in found:
+        answer = f"; it answers {found['Answer']}" if found.get("Answer") else ""
+        return f"{found['State']} after {found['Seconds']} s{answer}"
+    return str(found.get("Disposition") or "")
