@@ -60,8 +60,8 @@ def templates(files: list[bytes]) -> list[tuple[str, dict[str, str]]]:
 
 
 def _template(text: str) -> tuple[str, dict[str, str]]:
-    start = text.index("\n#region plan")
-    end = text.index("\n#endregion", start)
+    start = text.index("\r\n#region plan")
+    end = text.index("\r\n#endregion", start)
     values = {f"value{number}": found for number, found in enumerate(dict.fromkeys(_TEXT.findall(text[start:end])))}
     names = {found: f"{{{{ {name} }}}}" for name, found in values.items()}
     data = _TEXT.sub(lambda match: names[match[0]], text[start:end])

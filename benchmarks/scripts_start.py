@@ -30,7 +30,8 @@ from tests.powershell.handover import (
     make_plan,
     ready,
 )
-from tests.powershell.windows_like import PWSH, WINDOWS, make
+from tests.powershell.test_script_text import PWSH
+from tests.powershell.windows_like import WINDOWS, make
 
 ACTIONS, PAIRS = 10, 15
 CERTUTIL = """#!/bin/sh

@@ -1,4 +1,4 @@
-"""Writes the two made estates, `contoso-healthy` and `contoso-broken`, as bundles.
+"""Writes the two made estates, `contoso-healthy` and `contoso-broken`, as bundles, and logs of the broken one.
 
     python examples/build.py [FOLDER]
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import msgspec  # noqa: E402
-from made import certification_authority, connector, directory, intune  # noqa: E402
+from made import certification_authority, connector, directory, intune, logs  # noqa: E402
 from made.estate import BROKEN, COLLECTOR, CREATED, HEALTHY, Estate  # noqa: E402
 
 from remediate.facts.documents import FORMAT_VERSION  # noqa: E402
@@ -50,11 +50,20 @@ def write(estate: Estate, folder: Path) -> None:
         path.write_bytes(text.encode("ascii"))
 
 
+def write_logs(folder: Path) -> None:
+    """Write the logs into `logs` below `folder`."""
+    target = folder / "logs"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, text in logs.files().items():
+        (target / name).write_bytes(text.encode("ascii"))
+
+
 def main() -> None:
-    """Write both bundles."""
+    """Write both bundles and the logs."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     for estate in (HEALTHY, BROKEN):
         write(estate, folder)
+    write_logs(folder)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ def profile_names_wrong_host(profile: Profile, estate: Estate) -> Iterator[Found
         yield Found("No enrollment service carries the CA host of the profile.", seen, advice=advice, weak=weak)
 
 
-@cause("Event 128 while its switch is off", reads="CA: event 128, UseDefinedCACertInRequest, CACertHash", fixes=True)
+@cause("Event 128 while its switch is off", reads="CA: event 128 (or logs), UseDefinedCACertInRequest", fixes=True)
 def requests_name_a_ca_certificate(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
-    warnings = tuple(ca.warnings_of_event_128())
+    warnings = tuple(ca.warnings_of_event_128(estate.logged("event_128", host=ca.host)))
     if warnings and not ca.uses_defined_ca_cert:
         weak = "The event only warns, and the value is documented for OCSP responses after a renewal of the CA key; "
         several = "this CA has several certificates, which gives it some weight."

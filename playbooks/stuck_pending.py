@@ -33,10 +33,10 @@ NEXT = {
 def requests_unprocessed(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
     for files in connector.request_files():
         if files.unprocessed or files.failure_codes:
-            after = tuple(sorted({NEXT[code] for code in files.failure_codes if code in NEXT}))
+            logs = {one.playbook for one in estate.logs_of(connector.name)}
+            after = tuple(sorted({NEXT[code] for code in files.failure_codes if code in NEXT} | logs))
             shows = f"{files}; codes in them: {', '.join(files.failure_codes) or 'none'}"
-            look = "Look into the connector's logs at the time of the files."
-            advice = "Run what is named here next." if after else look
+            advice = "Run what is named here next." if after else "Look into the connector's logs of the files' time."
             seen = connector.evidence(files.path, shows)
             yield Found("Requests lie unprocessed.", seen, advice=advice, next_playbooks=after)
 

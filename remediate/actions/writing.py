@@ -36,9 +36,17 @@ class WriteFailed(RemediateError):
 class Holder(Protocol):
     """Who holds the lock of a host."""
 
-    run: str
-    who: str
-    until: str
+    @property
+    def run(self) -> str:
+        """The run's name."""
+
+    @property
+    def who(self) -> str:
+        """Its account."""
+
+    @property
+    def until(self) -> str:
+        """When the lock is dead at the latest, UTC."""
 
 
 class Writer(Protocol):

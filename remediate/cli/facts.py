@@ -40,9 +40,15 @@ def _intune(options: FactOptions) -> tuple[IntuneObject, ...] | None:
 
 
 def _offline(options: FactOptions) -> Snapshot:
+    from remediate.cli.bundle_logs import log_evidence
     from remediate.transports.bundle import read_bundle
 
-    return read_bundle(tuple(Path(path) for path in options.bundle))
+    paths = tuple(Path(path) for path in options.bundle)
+    snapshot = read_bundle(paths)
+    logged = log_evidence(paths)
+    return (
+        msgspec.structs.replace(snapshot, logs=tuple(dict.fromkeys((*snapshot.logs, *logged)))) if logged else snapshot
+    )
 
 
 def _live(options: FactOptions, *, terminal: bool) -> Snapshot:

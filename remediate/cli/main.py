@@ -27,8 +27,12 @@ _VERBS = {
     "run": "remediate.cli.plans:run",
     "plan": "remediate.cli.plans:plan",
     "show": "remediate.cli.plans:show",
+    "apply": "remediate.cli.applying:apply",
     "script": "remediate.cli.handover:script",
     "import": "remediate.cli.importing:import_results",
+    "verify": "remediate.cli.runs:verify",
+    "rollback": "remediate.cli.runs:rollback",
+    "runs": "remediate.cli.runs:runs_",
     "collect": "remediate.cli.collecting:collect",
 }
 

@@ -41,12 +41,12 @@ def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Cr
 
         return DirectoryWriter(_controller(plan), credential, trust=trust, timeout=_DIRECTORY_PATIENCE)
     from remediate.render.powershell.library import functions_for
-    from remediate.transports.winrm_write import COMMANDS, HostWriter
+    from remediate.transports.winrm_write import FUNCTIONS, HostWriter
 
     return HostWriter(
         target,
         credential,
-        library=functions_for("\n".join(COMMANDS)),
+        library=functions_for("\n".join(FUNCTIONS)),
         trust=trust,
         tls=connection["tls"],
         deadline=float(connection["timeout"]),

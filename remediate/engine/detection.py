@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import msgspec
+
 from remediate.actions.intents import Intent
 from remediate.engine.playbook import Cause, Found, Playbook, targets_of
 from remediate.facts.directory import Template
@@ -14,7 +16,7 @@ from remediate.facts.estate import Estate, Issuance
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost
 from remediate.facts.intune import Profile
 from remediate.model.errors import RemediateError, UnknownFact
-from remediate.model.finding import Finding, Target, Unknown
+from remediate.model.finding import Evidence, Finding, Target, Unknown
 
 _KINDS = {
     Issuance: "template",
@@ -72,7 +74,8 @@ def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Dete
         try:
             for number, found in enumerate(list(cause.detect(*targets, estate))):
                 finding = _finding(playbook, cause, target, number, found)
-                yield _note(finding) if cause.informs else Detected(finding, found)
+                logged = estate.logged("" if found.code else playbook.name, code=finding.code)
+                yield _note(finding) if cause.informs else Detected(_with(finding, logged), found)
         except UnknownFact as error:
             yield _unknown(playbook, cause, target, error)
         except RemediateError:
@@ -106,6 +109,12 @@ def _finding(playbook: Playbook, cause: Cause, target: Target, number: int, foun
         weak=found.weak,
         next_playbooks=found.next_playbooks,
     )
+
+
+def _with(finding: Finding, logged: tuple[Evidence, ...]) -> Finding:
+    """Add what logs show of the same problem, unless the finding says it already."""
+    new = tuple(one for one in logged if one not in finding.evidence)
+    return msgspec.structs.replace(finding, evidence=(*finding.evidence, *new)) if new else finding
 
 
 def _note(finding: Finding) -> str:

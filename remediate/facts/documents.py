@@ -299,6 +299,23 @@ class IntuneObject(msgspec.Struct, frozen=True):
     content: msgspec.Raw
 
 
+class LogEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What logs show of one problem: the ID of its signature, its playbook, and the HRESULT where one was seen.
+
+    `first` and `last` are UTC, empty where no entry has a time; `hosts` are first labels in small letters; `source` is
+    the file of the last entry.
+    """
+
+    signature: str
+    playbook: str
+    count: int
+    code: str = ""
+    first: str = ""
+    last: str = ""
+    hosts: tuple[str, ...] = ()
+    source: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All facts of one run: what was read, what was not, and what nobody asked for."""
 
@@ -307,3 +324,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     connectors: tuple[ConnectorDocument, ...] = ()
     intune: tuple[IntuneObject, ...] | None = None
     failures: tuple[Failure, ...] = ()
+    logs: tuple[LogEvidence, ...] = ()

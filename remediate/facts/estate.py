@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from remediate.facts.directory import Directory, EnrollmentService, Principal, Template, netbios_name_of
-from remediate.facts.documents import CaDocument, Failure, Snapshot
+from remediate.facts.documents import CaDocument, Failure, LogEvidence, Snapshot
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name
 from remediate.facts.intune import Intune, Profile, TrustedRoot
 from remediate.model.errors import UnknownFact, UsageError
+from remediate.model.finding import Evidence
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ class Estate:
         """Return why a target of this role could not be read, None when it could."""
         found = (f for f in self.snapshot.failures if f.role == role and host.lower() in {"", f.target.lower()})
         return next(found, None)
+
+    def logged(self, signature: str, *, code: str = "", host: str = "") -> tuple[Evidence, ...]:
+        """Return what logs show of a signature or of a code, as evidence; with a host, what they show of that one."""
+        seen = (one for one in self.logs_of(host) if one.signature == signature or (code and one.code == code))
+        return tuple(Evidence(_logs(one), _shows(one)) for one in seen)
+
+    def logs_of(self, host: str = "") -> tuple[LogEvidence, ...]:
+        """Return what logs show, or what they show of one host; entries that name no host may be of any."""
+        label = short_name(host).lower()
+        return tuple(one for one in self.snapshot.logs if not label or not any(one.hosts) or label in one.hosts)
 
     @property
     def has_directory(self) -> bool:
@@ -193,6 +204,19 @@ class Estate:
         documents = [*self.snapshot.certification_authorities, *self.snapshot.connectors]
         times = [document.read_at for document in documents] + [failure.read_at for failure in self.snapshot.failures]
         return max([*times, self.snapshot.directory.read_at if self.snapshot.directory else ""])
+
+
+def _logs(seen: LogEvidence) -> str:
+    hosts = f"logs of {', '.join(seen.hosts)}" if any(seen.hosts) else "logs"
+    return f"{hosts}, last in {seen.source}" if seen.source else hosts
+
+
+def _shows(seen: LogEvidence) -> str:
+    what = seen.code or seen.signature
+    times = f", first {seen.first}, last {seen.last}" if seen.first else ""
+    return (
+        f"{what} {seen.count} times{times}" if seen.count > 1 else f"{what} once{f', {seen.last}' if seen.last else ''}"
+    )
 
 
 def _names_of(ca: CertificationAuthority) -> tuple[str, str]:

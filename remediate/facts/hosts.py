@@ -188,9 +188,13 @@ class CertificationAuthority(Addressed):
         without = self.service is not None and self.service.is_standalone
         return kind or ("its enrollment service supports no templates" if without else "")
 
-    def warnings_of_event_128(self) -> Iterator[Evidence]:
-        """Yield that requests named a CA certificate, as evidence, where event 128 warned of it lately."""
-        events = self.document.event_128.need(self.at("event 128"))
+    def warnings_of_event_128(self, logged: tuple[Evidence, ...] = ()) -> Iterator[Evidence]:
+        """Yield that requests named a CA certificate, as evidence, where event 128 warned of it lately.
+
+        What is `logged` of this host shows it as well; then the host need not have told its events.
+        """
+        yield from logged
+        events = self.document.event_128.if_known() if logged else self.document.event_128.need(self.at("event 128"))
         if events and events.count:
             yield Evidence(f"{self.name} event 128", f"{events.count} since {events.since}, last {events.last}")
 

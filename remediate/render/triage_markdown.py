@@ -53,7 +53,7 @@ def _problem(problem: Problem) -> Iterator[str]:
 
 def _unread(report: Report) -> Iterator[str]:
     if report.unread:
-        yield "## Not read\n"
+        yield "## Not read, or not as it should be\n"
     for one in report.unread:
         place = f" at {one.position}" if one.position else ""
         yield f"- {escape(one.source)}{place}: {escape(one.what)}"

@@ -64,7 +64,8 @@ def totals(report: Report) -> str:
     found += (
         [plural(kinds["unknown"], "code without a playbook", "codes without a playbook")] if kinds["unknown"] else []
     )
-    unread = f" {plural(len(report.unread), 'thing')} could not be read." if report.unread else ""
+    lost = sum(one.lost for one in report.unread)
+    unread = f" {plural(lost, 'thing')} could not be read." if lost else ""
     return ", ".join(found) + "." + unread
 
 
@@ -115,7 +116,7 @@ def _proof(proof: Proof, code: str) -> Line:
 
 def _file(source: str) -> str:
     name = visible(source.replace("\\", "/").rstrip("/").rpartition("/")[2])
-    return name if len(name) <= 24 else f"…{name[-23:]}"
+    return name if len(name) <= 20 else f"…{name[-19:]}"
 
 
 def _fit(text: str, code: str, room: int) -> str:
@@ -162,9 +163,10 @@ def _sources(sources: Iterable[Source]) -> Iterator[Line]:
 def _unread(report: Report) -> Iterator[Line]:
     if report.unread:
         yield Line("")
-    for one in report.unread[:_MOST_LISTED]:
+    for one in sorted(report.unread, key=lambda one: not one.lost)[:_MOST_LISTED]:
         place = f" at {one.position}" if one.position else ""
-        yield from wrap(f"{one.source}{place}: {one.what}", first="UNREAD   ", style="unknown")
+        head, style = ("UNREAD   ", "unknown") if one.lost else ("READ     ", "muted")
+        yield from wrap(f"{one.source}{place}: {one.what}", first=head, style=style)
     if len(report.unread) > _MOST_LISTED:
         yield Line(f"         and {len(report.unread) - _MOST_LISTED} more, all in --json", "unknown")
 

@@ -23,6 +23,7 @@ from remediate.facts.documents import (
     DirectoryDocument,
     Failure,
     IntuneObject,
+    LogEvidence,
     Snapshot,
 )
 from remediate.model.errors import DocumentError
@@ -33,6 +34,9 @@ COLLECTOR: Final = "remediate"
 _UNSAFE: Final = re.compile(r"[^a-z0-9._-]+")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time a .zip can name: every member has it, so that equal facts are equal bytes."""
+
+_LOGS: Final = "log-evidence.json"
+"""What the logs showed that were read with these facts; the logs themselves stand in logs/."""
 
 HostDocument = TypeVar("HostDocument", CaDocument, ConnectorDocument)
 
@@ -72,6 +76,7 @@ def read_bundle(paths: Sequence[Path]) -> Snapshot:
         connectors=_per_host(_decode(file, ConnectorDocument) for file in files if _kind(file) == "connector"),
         intune=_intune(files),
         failures=_failures(files),
+        logs=_logs(files),
     )
 
 
@@ -137,7 +142,9 @@ def _kind(file: File) -> str:
     *folders, name = file.name.lower().split("/")
     if "intune" in folders:
         return "intune"
-    fixed = {"bundle.json": "manifest", "directory.json": "directory", "failures.json": "failures"}
+    fixed = {
+        "bundle.json": "manifest", "directory.json": "directory", "failures.json": "failures", _LOGS: "logs",
+    }  # fmt: skip
     prefixes = {"ca-": "ca", "connector-": "connector"}
     return fixed.get(name) or next((kind for start, kind in prefixes.items() if name.startswith(start)), "")
 
@@ -149,7 +156,7 @@ def _check_head(file: File) -> None:
         raise DocumentError(
             "its name is none that a bundle has", where=file.place, do="Give it back the name the collector gave it."
         )
-    if kind in {"intune", "failures"}:
+    if kind in {"intune", "failures", "logs"}:
         return
     head = _decode(file, _Version)
     if head.format_version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
@@ -229,6 +236,11 @@ def _failures(files: Sequence[File]) -> tuple[Failure, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _logs(files: Sequence[File]) -> tuple[LogEvidence, ...]:
+    found = [one for file in files if _kind(file) == "logs" for one in _decode(file, list[LogEvidence])]
+    return tuple(dict.fromkeys(found))
+
+
 def _contents(snapshot: Snapshot) -> dict[str, bytes]:
     """Name in the bundle -> bytes, in the order they are written."""
     hosts: list[CaDocument | ConnectorDocument] = [*snapshot.certification_authorities, *snapshot.connectors]
@@ -241,6 +253,8 @@ def _contents(snapshot: Snapshot) -> dict[str, bytes]:
         contents[f"intune/{_safe(each.file)}"] = bytes(each.content)
     if snapshot.failures:
         contents["failures.json"] = _encode(snapshot.failures)
+    if snapshot.logs:
+        contents[_LOGS] = _encode(snapshot.logs)
     return {"bundle.json": _encode(_manifest(snapshot, tuple(contents))), **contents}
 
 

@@ -72,6 +72,8 @@ def _files(path: Path, budget: _Budget) -> Iterator[File]:
         what = "it is neither a file nor a folder" if path.exists() else "it does not exist"
         raise DocumentError(what, where=str(path), do="Check the path.")
     for one in sorted(_all_below(path, budget)):
+        if "logs" in (part.lower() for part in one.relative_to(path).parts[:-1]):
+            continue  # logs may be large, and triage reads them
         if one.is_file() and one.suffix.lower() == ".zip":
             yield from _members(one, budget)
         elif one.is_file() and one.suffix.lower() == ".json":
@@ -98,6 +100,8 @@ def _members(path: Path, budget: _Budget) -> Iterator[File]:
             wanted = [one for one in archive.infolist() if not one.is_dir()]
             for member in wanted:
                 _check(member, path)
+            wanted = [one for one in wanted if "logs" not in one.filename.lower().replace("\\", "/").split("/")[:-1]]
+            for member in wanted:
                 budget.spend(member.file_size, f"{path}: {member.filename}")
             for member in sorted(wanted, key=lambda one: one.filename):
                 if member.filename.lower().endswith(".json"):

@@ -176,9 +176,8 @@ def _confirmed(first: Seen, second: Seen, *, before: Table, after: Table, where:
     """Return what could not be checked. Raises WriteFailed when a write was lost: theirs, or this one."""
     different = [name for name in sorted(after) if second.table[name] != after[name]]
     if different:
-        what = f"it was written, but does not read back so: {_overwriter(different[0], second.stamps)}"
         values = f"now {shown(second.table, different)}, wanted {shown(after, different)}"
-        raise WriteFailed(what, where=where, why=values, do=_WHO)
+        raise WriteFailed(_not_kept(different[0], first, second), where=where, why=values, do=_WHO)
     if first.stamps is None or second.stamps is None:
         return NOT_CHECKED
     for name in sorted(first.stamps):
@@ -190,12 +189,14 @@ def _confirmed(first: Seen, second: Seen, *, before: Table, after: Table, where:
     return ""
 
 
-def _overwriter(name: str, stamps: Mapping[str, Stamp] | None) -> str:
-    """All that one modify writes has one USN, and it wrote the minor revision too."""
-    ours = stamps.get(REVISION) if stamps else None
-    if stamps and ours and name != REVISION and stamps[name].usn == ours.usn:
-        return f"the server has kept something else than was sent for {name}"
-    return f"somebody else has overwritten this write to {name}"
+def _not_kept(name: str, first: Seen, second: Seen) -> str:
+    """Why a name does not read back. All that one modify writes has one USN, and it wrote the minor revision too."""
+    if first.stamps and first.stamps == second.stamps:
+        return "the server said that it was written, and nothing was"
+    ours = second.stamps.get(REVISION) if second.stamps and name != REVISION else None
+    if second.stamps and ours and second.stamps[name].usn == ours.usn:
+        return f"it was written, but the server has kept something else than was sent for {name}"
+    return f"it was written, but somebody else has overwritten this write to {name}"
 
 
 def _lost(name: str, stamps: Mapping[str, Stamp]) -> str:

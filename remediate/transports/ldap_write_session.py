@@ -34,6 +34,7 @@ IDLE: Final = 300.0
 _IN_DOUBT: Final = frozenset({"LDAP 3", "LDAP 52", "LDAP 80"})
 _WIN32: Final = re.compile(r"([0-9A-Fa-f]{8}): ")
 _LOOK: Final = "Look at the object and at the controller's event log Directory Service, then plan again."
+_OTHER: Final = "Name a writable domain controller (--dc)."
 _REFUSALS: Final[dict[int, tuple[str, str]]] = {
     3: ("the domain controller ran out of time", "Look at its load; the next run reads first."),
     8: ("the domain controller demands signing", "Use LDAPS without anything between that ends TLS."),
@@ -62,7 +63,7 @@ class WritableController:
         self.host = address
         self._credential, self._trust, self._timeout = credential, trust, timeout
         self._here: LdapConnection | None = None
-        self._pinned = ""
+        self._pinned: bytes | None = None
         self._used = 0.0
 
     def begin(self) -> None:
@@ -85,7 +86,8 @@ class WritableController:
             found = here.search(dn, ANYTHING, attributes=attributes, scope=BASE, descriptors=dacl, sd_flags=DACL_ONLY)
         if len(found) != 1:
             what = "there is no such object, or this account may not see it"
-            raise TransportError(what, where=f"{dn} on {self.host}", code="LDAP 32")
+            do = "Plan again, or give the account the right to read it."
+            raise TransportError(what, where=f"{dn} on {self.host}", do=do, code="LDAP 32")
         return found[0]
 
     def modify(self, dn: str, changes: Changes) -> None:
@@ -111,13 +113,13 @@ class WritableController:
     def _opened(self) -> LdapConnection:
         new = connect(self.host, self._credential, trust=self._trust, timeout=self._timeout)
         try:
-            service = _writable_service(new)
-            if self._pinned and service != self._pinned:
+            controller = _writable_controller(new)
+            if self._pinned is not None and controller != self._pinned:
                 raise RefusedError("another domain controller answers than before", where=new.host, do="Plan again.")
         except BaseException:
             new.close()
             raise
-        self.host, self._pinned = new.host, service
+        self.host, self._pinned = new.host, controller
         return new
 
     def _connection(self) -> LdapConnection:
@@ -138,19 +140,20 @@ class WritableController:
         self._used = monotonic()
 
 
-def _writable_service(connection: LdapConnection) -> str:
-    """The DN of the controller's own nTDSDSA object. Raises RefusedError unless it says that it can be written."""
+def _writable_controller(connection: LdapConnection) -> bytes:
+    """The objectGUID of the controller's nTDSDSA object. Raises RefusedError unless it says that it can be written."""
     root, host = connection.root_dse, connection.host
     capabilities, service = root.texts("supportedCapabilities"), next(iter(root.texts("dsServiceName")), "")
     if DIRECTORY_SERVICE not in capabilities or not service:
-        raise RefusedError("it does not call itself a domain controller of Active Directory", where=host)
-    found = connection.search(service, ANYTHING, attributes=["msDS-isRODC"], scope=BASE)
+        raise RefusedError("it does not call itself a domain controller of Active Directory", where=host, do=_OTHER)
+    found = connection.search(service, ANYTHING, attributes=["msDS-isRODC", "objectGUID"], scope=BASE)
     said = next((text for one in found for text in one.texts("msDS-isRODC")), "")
     if READ_ONLY in capabilities or said == "TRUE":
-        raise RefusedError("it is a read-only domain controller", where=host, do="Name a writable one (--dc).")
+        raise RefusedError("it is a read-only domain controller", where=host, do=_OTHER)
     if said != "FALSE":
-        raise RefusedError("it does not tell this account whether it is a read-only domain controller", where=host)
-    return service
+        what = "it does not tell this account whether it is a read-only domain controller"
+        raise RefusedError(what, where=host, do=_OTHER)
+    return next(iter(found[0].octets("objectGUID")), b"")
 
 
 def _modify(here: LdapConnection, dn: str, changes: Changes) -> None:
@@ -165,6 +168,8 @@ def _modify(here: LdapConnection, dn: str, changes: Changes) -> None:
         number, message = int(result["result"]), str(result["message"] or "")
     except LDAPOperationResult as error:
         number, message = int(error.result), str(error.message or "")
+    except (LookupError, TypeError, ValueError) as error:  # how ldap3 shows that it could not decode an answer
+        raise TransportError("its answer is not LDAP", where=here.host, why=type(error).__name__) from None
     except Exception as error:
         raise translate(error, where=here.host) from None
     if number:

@@ -33,6 +33,8 @@ Changes = dict[str, list[tuple[str, list[str | bytes]]]]
 
 # [MS-CRTD] 2 and [MS-WCCE] 2.2.2.11: the classes of a template and of an enrollment service.
 _CLASSES: Final = {TemplatePlace: "pKICertificateTemplate", PublishingPlace: "pKIEnrollmentService"}
+_AGAIN: Final = "Plan again."
+_REPORT: Final = "Please report this with its bytes."
 _NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 
 
@@ -79,22 +81,25 @@ def seen(place: DirectoryPlace, entry: Entry, *, names: Sequence[str], known: Se
 def _refuse_another(place: DirectoryPlace, entry: Entry, where: str) -> None:
     wanted = _CLASSES[type(place)]
     if wanted.lower() not in (name.lower() for name in entry.texts("objectClass")):
-        raise RefusedError(f"it is no {wanted}", where=where, do="Plan again.")
+        raise RefusedError(f"it is no {wanted}", where=where, do=_AGAIN)
     found = next((str(uuid.UUID(bytes_le=value)) for value in entry.octets("objectGUID")), "")
     if found != place.object_guid.lower():
         why = f"objectGUID {found or 'not readable'}, planned for {place.object_guid}"
-        raise RefusedError("it is another object of the same name", where=where, why=why, do="Plan again.")
+        raise RefusedError("it is another object of the same name", where=where, why=why, do=_AGAIN)
 
 
 def _dacl_of(entry: Entry, where: str) -> bytes:
     binary = next(iter(entry.octets(DESCRIPTOR)), None)
     if binary is None:
         why = "READ_CONTROL on the object is missing"
-        raise TransportError("this account may not read the permissions", where=where, why=why)
+        do = "Give the account that right, or use another."
+        raise TransportError("this account may not read the permissions", where=where, why=why, do=do)
     try:
         return SecurityDescriptor.parse(binary).dacl_part()
     except MalformedDescriptor as error:
-        raise TransportError("its security descriptor cannot be read", where=where, why=error.reason) from None
+        raise TransportError(
+            "its security descriptor cannot be read", where=where, why=error.reason, do=_REPORT
+        ) from None
 
 
 def _known_text(dacl: bytes, known: Iterable[Table]) -> str:
@@ -133,13 +138,13 @@ def changes_between(place: DirectoryPlace, before: Table, after: Table, *, where
     that do not fit together.
     """
     if set(before) != set(after):
-        raise RefusedError("the states before and after name different attributes", where=where)
+        raise RefusedError("the states before and after name different attributes", where=where, do=_AGAIN)
     changed = [name for name in sorted(after) if before[name] != after[name]]
     if isinstance(place, PublishingPlace):
         operation = DELETE if after.get(place.template) is None else ADD
         return {TEMPLATES: [(operation, [place.template])]} if changed else {}
     if DESCRIPTOR in changed and (REVISION not in changed or before[REVISION] is None):
-        raise RefusedError(f"a DACL is written only together with a {REVISION} that is higher", where=where)
+        raise RefusedError(f"a DACL is written only together with a {REVISION} that is higher", where=where, do=_AGAIN)
     return {name: _parts(name, before[name], after[name]) for name in changed}
 
 

@@ -1,4 +1,4 @@
-"""What changes a host over WinRM: our own PowerShell functions, called by name with parameters, nothing pasted together.
+"""What changes a host over WinRM: our own PowerShell functions, called by name with parameters, never as pasted text.
 
 They are the functions of the generated scripts. An ordinary endpoint is given their text once in a session; a JEA
 endpoint has them already and takes nothing but their names and parameters.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from remediate.actions.states import Table
+from remediate.actions.states import Table, before_and_after
 from remediate.actions.writing import Drift, WriteFailed
 from remediate.model.errors import TransportError
 from remediate.model.places import (
@@ -39,7 +39,12 @@ ANSWERED: Final = frozenset({"RemediateFailed", "RemediateNotAsWritten"})
 """Identities of New-StateError: nothing was written; a write was answered, and failed."""
 _OURS: Final = DRIFTED | ANSWERED
 _TURNED_AWAY: Final = frozenset({"0x80070005", "HTTP 403"})
-_UNKNOWN_COMMAND: Final = "CommandNotFoundException"
+_NEVER_RAN: Final = frozenset({
+    "CommandNotFoundException", "ScriptsNotAllowed", "NamedParameterNotFound", "ParameterArgumentValidationError",
+    "ParameterArgumentTransformationError", "ParameterArgumentValidationErrorNullNotAllowed",
+    "CannotConvertArgumentNoMessage",
+})  # fmt: skip
+"""Identities by which PowerShell refuses a command before it begins."""
 RESTART: Final = "restart_service"
 
 
@@ -150,7 +155,7 @@ class HostWriter:
     def _refusal(self, action: Action, error: CommandFailed) -> Drift | WriteFailed:
         if error.identity in DRIFTED:
             return Drift(_sentence(error), where=self._where(action), now=self._now(action))
-        never = error.identity == _UNKNOWN_COMMAND
+        never = error.identity in _NEVER_RAN
         return WriteFailed(
             _sentence(error), where=self._where(action), why=f"PowerShell: {error.identity}", code=error.identity,
             do="Use an endpoint that has our functions." if never else "Look at what stands there now.",
@@ -198,8 +203,11 @@ class HostWriter:
         return self._session.call(command, parameters, deadline=self._deadline)
 
     def _unreadable(self, error: CommandFailed) -> TransportError:
-        unknown = error.identity == _UNKNOWN_COMMAND
-        do = "Use an endpoint that has our functions." if unknown else "Look at the host, then run again."
+        do = (
+            "Use an endpoint that has our functions."
+            if error.identity in _NEVER_RAN
+            else "Look at the host, then run again."
+        )
         why = f"PowerShell: {error.identity}"
         return TransportError(_sentence(error), where=self._host, why=why, do=do, code=error.identity)
 
@@ -233,16 +241,10 @@ def _reading(action: Action) -> tuple[str, Parameters]:
         case PolicyServerPlace(url=url):
             return "Get-EnrollmentPolicyServerState", {"Url": url}
         case ExclusionPlace():
-            return "Get-DefenderExclusion", {"Path": _paths(action)}
+            return "Get-DefenderExclusion", {"Path": list(before_and_after(action)[1])}
         case PendingRequestPlace(request_id=number):
             return "Get-PendingRequestState", {"RequestId": number}
     raise ValueError(f"action {action.id}: {action.kind} is not written on a host")
-
-
-def _paths(action: Action) -> list[str]:
-    from remediate.actions.states import before_and_after
-
-    return list(before_and_after(action)[1])
 
 
 def _writing(action: Action, now: Table, after: Table) -> list[tuple[str, Parameters]]:

@@ -24,7 +24,7 @@ class Witness:
 
     def __init__(self, record: Record, subject: Subject) -> None:
         self.record, self.subject = record, subject
-        self.text = " ".join((record.text or "; ".join(f"{n}: {v}" for n, v in record.data.items())).split())
+        self.text = " ".join(_told(record).split())
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -182,6 +182,15 @@ def _micro(when: str) -> str:
     """A time to the microsecond: that is what every reader gives; a svclog has one digit more."""
     second, _, fraction = moment(when).partition(".")
     return f"{second}.{fraction[:6].ljust(6, '0')}"
+
+
+def _told(record: Record) -> str:
+    """The text of an entry; for an event without a message its ID and its data by name."""
+    told = record.text.split()
+    if told and sorted(told) != sorted(" ".join(record.data.values()).split()):
+        return record.text
+    data = "; ".join(f"{name}: {value}" for name, value in record.data.items())
+    return f"event {record.event_id} of {record.provider or record.channel} {data}"
 
 
 def _essence(record: Record) -> str:

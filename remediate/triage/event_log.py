@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol, TypedDict, cast
 from remediate.triage.event_xml import event_of, wanted
 from remediate.triage.needles import Search
 from remediate.triage.records import SourceRead
-from remediate.triage.sources_origin import Item, Origin, Span
+from remediate.triage.sources_origin import Item, Origin
 
 KIND = "evtx"
 MAGIC = b"ElfFile\0"
@@ -36,7 +36,7 @@ class EvtxRecords(Protocol):
 
 
 def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0) -> Iterator[Item]:
-    """Yield the events that are looked for, a line for each damage, and what was read. `threads` 0: as many as cores."""
+    """Yield the events that are looked for, a line for each damage, and what was read. `threads` 0: one per core."""
     count = _Count(origin)
     try:
         records = _records(file, threads)
@@ -96,7 +96,7 @@ def _records(file: Path | BinaryIO, threads: int) -> EvtxRecords:
 
 
 def may_be_wanted(xml: str, search: Search) -> bool:
-    """A quick look at the raw element; most events end here. System holds flags that look like codes: it is left out."""
+    """A quick look at the raw element, where most events end. System holds flags that look like codes: left out."""
     body = xml.find("</System>")
     return search.may_hold(xml, max(0, body)) or search.may_want(_event_id(xml))
 

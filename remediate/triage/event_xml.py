@@ -107,4 +107,3 @@ def _data(body: str) -> Iterator[tuple[str, str]]:
 def _leaves(body: str) -> Iterator[tuple[str, str]]:
     for _, found in zip(range(_MOST_VALUES), _LEAF.finditer(body[: 4 * LONGEST_TEXT]), strict=False):
         yield found[1], flat(found[2])[:LONGEST_TEXT]
-

@@ -35,11 +35,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
-    """What was not read, one line for people: where, what is wrong there, and whether the rest was read."""
+    """What was not read, one line for people: where, what is wrong there, and whether the rest was read.
+
+    `lost` is false where what stands there was read all the same: a last record that is still being written, say.
+    """
 
     source: str
     what: str
     position: int = 0
+    lost: bool = True
 
 
 class SourceRead(msgspec.Struct, frozen=True, kw_only=True):

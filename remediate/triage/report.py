@@ -90,11 +90,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
-    """What was not read, one line for people."""
+    """What was not read, or not as it should be: one line for people. `lost` is false where it was read all the same."""
 
     source: str
     what: str
     position: int
+    lost: bool
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +121,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> ExitCode:
         """1 when something could not be read, else 2 for any problem, else 0."""
-        if self.unread:
+        if any(one.lost for one in self.unread):
             return ExitCode.ERROR
         return ExitCode.FINDINGS if self.problems else ExitCode.NOTHING_TO_DO

@@ -6,22 +6,24 @@ What cannot be read is one `Skipped`, and everything else is still read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
-from remediate.triage.needles import Needles
+from msgspec.structs import replace
+
+from remediate.triage.needles import Needles, Search
 from remediate.triage.records import Record, Skipped, SourceRead
+from remediate.triage.sources_formats import Place, items
+from remediate.triage.sources_join import joined
+from remediate.triage.sources_open import Reading, Span, Stream, opened
+from remediate.triage.sources_origin import Ends, Item, Origin
+from remediate.triage.sources_walk import walk
+from remediate.triage.sources_zip import FAILURES
 
-Item = Record | Skipped | SourceRead
-
-
-class Stream(NamedTuple):
-    """An open binary stream (standard input, text from a host) and the name that its records shall bear."""
-
-    name: str
-    content: BinaryIO
+__all__ = ["Item", "Needles", "Record", "Skipped", "SourceRead", "Stream", "read"]
 
 
 def read(
@@ -34,4 +36,74 @@ def read(
     are read side by side in processes of their own (started with spawn), and the items of different sources come
     interleaved; the items themselves are the same. Raises nothing for what the inputs contain.
     """
-    raise NotImplementedError
+    given = tuple(inputs)
+    origin = Origin("", Search(needles), assumed_zone)
+    yield from _completed(_everything(given, needles, origin, jobs), origin)
+
+
+def _everything(given: tuple[Path | Stream, ...], needles: Needles, origin: Origin, jobs: int) -> Iterator[Item | Ends]:
+    for entry in given:
+        if isinstance(entry, Stream):
+            yield from _guarded(entry.name, partial(_stream_items, entry, origin))
+    spans = walk(entry for entry in given if isinstance(entry, Path))
+    if jobs <= 1:
+        for span in spans:
+            yield from (span,) if isinstance(span, Skipped) else read_span(span, origin)
+        return
+    from remediate.triage.sources_pool import side_by_side
+
+    yield from side_by_side(spans, needles, origin, jobs=jobs)
+
+
+def _stream_items(stream: Stream, origin: Origin) -> Iterator[Item | Ends]:
+    return items(Reading(stream.content), origin._replace(source=stream.name), Place())
+
+
+def read_span(span: Span, origin: Origin, *, threads: int = 0) -> Iterator[Item | Ends]:
+    """Yield what comes of a file or a range of one."""
+
+    def found() -> Iterator[Item | Ends]:
+        with ExitStack() as stack:
+            reading, modified = opened(span, stack)
+            path = span.paths[0] if len(span.paths) == 1 else None
+            place = Place(path=path, modified=modified, start=span.start, threads=threads)
+            yield from items(reading, origin._replace(source=span.name), place)
+
+    yield from _guarded(span.name, found)
+
+
+def _guarded(name: str, found: Callable[[], Iterator[Item | Ends]]) -> Iterator[Item | Ends]:
+    """A source that cannot be read, or no further, becomes a line."""
+    try:
+        yield from found()
+    except FAILURES as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        yield Skipped(source=name, what=f"cannot be read, or not to its end: {said}")
+
+
+def _completed(found: Iterable[Item | Ends], origin: Origin) -> Iterator[Item]:
+    """Hold back the ends of svclogs, put together what belongs together, and say last what was read of each."""
+    ends: list[Ends] = []
+    reads: dict[str, SourceRead] = {}
+    for item in found:
+        if isinstance(item, Ends):
+            ends.append(item)
+        elif isinstance(item, SourceRead) and item.kind == "svclog":
+            reads[item.source] = _added(reads.get(item.source), item)
+        else:
+            yield item
+    for seam in joined(ends, origin):
+        yield from seam.items
+        if seam.source in reads:
+            read_of_it = reads[seam.source]
+            reads[seam.source] = replace(read_of_it, scanned=read_of_it.scanned + 1)
+    yield from reads.values()
+
+
+def _added(one: SourceRead | None, other: SourceRead) -> SourceRead:
+    """Two ranges of one file make one reading."""
+    if one is None:
+        return other
+    times = sorted(filter(None, (one.first, one.last, other.first, other.last)))
+    first, last = (times[0], times[-1]) if times else ("", "")
+    return replace(one, size=one.size + other.size, scanned=one.scanned + other.scanned, first=first, last=last)

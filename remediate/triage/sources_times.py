@@ -77,5 +77,4 @@ def _zone(text: str, assumed_zone: tzinfo) -> tuple[tzinfo, str]:
 
 
 def _written(at: datetime) -> str:
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03}Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

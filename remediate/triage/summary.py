@@ -70,7 +70,7 @@ class _Summary:
 
     def unread(self) -> Iterator[Unread]:
         for one in self.fold.unread:
-            yield Unread(source=self.text(one.source), what=self.text(one.what), position=one.position)
+            yield Unread(source=self.text(one.source), what=self.text(one.what), position=one.position, lost=one.lost)
 
     def source(self, source: Source) -> Source:
         return Source(

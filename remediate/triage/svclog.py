@@ -9,9 +9,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from remediate.triage.encoding import shown
 from remediate.triage.event_fragments import (
+    OVERLAP,
     Fragment,
     Part,
     Tags,
@@ -21,6 +23,7 @@ from remediate.triage.event_fragments import (
     fragment_at,
     inner,
     parts,
+    unescaped,
 )
 from remediate.triage.records import Record, SourceRead
 from remediate.triage.sources_origin import Ends, Item, Origin
@@ -33,9 +36,15 @@ TAGS = Tags((b"<E2ETraceEvent",), b"</E2ETraceEvent>")
 # What a message is: everything up to the end of its element, or of the record where that is missing.
 _MESSAGE = re.compile(rb"<ApplicationData[ >]([^<]*(?:<(?!/ApplicationData>|/?E2ETraceEvent)[^<]*)*)")
 _TIME = re.compile(rb"<TimeCreated\s+SystemTime\s*=\s*[\"']([^\"'<>]{1,64})")
+# The properties in the order in which .NET writes them; whoever writes them otherwise is read more slowly.
+_AS_WRITTEN = re.compile(
+    r'<EventID>(\d{1,9})</EventID>[^\0]{1,400}?<TimeCreated SystemTime="([^"<>]{1,64})"[^\0]{1,40}?'
+    r'<Source Name="([^"<>]{0,400})"[^\0]{1,200}?<Execution ProcessName="([^"<>]{0,400})" ProcessID="(\d{1,10})"'
+    r"[^\0]{1,100}?<Computer>([^<>]{0,400})</Computer>"
+)
 # A record's System element ends within so many bytes; a part's last record begins within so many of its end.
 _HEAD, _TAIL = 4096, 65_536
-_LONGEST_END = 65_536
+LONGEST_END = 65_536
 
 
 def scan(chunks: Iterable[bytes], origin: Origin, *, start: int = 0) -> Iterator[Item | Ends]:
@@ -52,16 +61,20 @@ class _Scan:
 
     def __init__(self, origin: Origin, start: int) -> None:
         self._origin, self._start, self._giant = origin, start, b""
-        self.scanned, self.first, self.last = 0, "", ""
+        self.scanned, self.first, self._latest = 0, "", b""
         self.head, self.tail, self.tail_at = b"", b"", start
 
     def items(self, part: Part) -> Iterator[Item]:
         if part.kind == "rest":
-            self.tail, self.tail_at = part.data[:_LONGEST_END], part.at
-            yield from self._long_rest(part)
+            self.tail, self.tail_at = part.data[:LONGEST_END], part.at
+            yield from self._beyond(part.data, origin_at=part.at)
             return
         if part.at == self._start and part.kind == "whole":
-            part = self._beheaded(part)
+            cut = TAGS.first_start(part.data, 0, len(part.data))
+            cut = cut if cut >= 0 else len(part.data)
+            self.head = part.data[:cut][:LONGEST_END]
+            yield from self._beyond(part.data[:cut], origin_at=part.at)
+            part = Part(part.at + cut, part.data[cut:], part.kind, part.until - cut)
         self._note_times(part)
         if part.kind == "whole":
             messages = _MESSAGE.findall(part.data)
@@ -70,30 +83,25 @@ class _Scan:
         else:
             yield from self._giant_items(part)
 
-    def _long_rest(self, part: Part) -> Iterator[Item]:
-        """An end is kept only so far; what lies beyond is read at once."""
-        beyond = part.data[_LONGEST_END:]
-        if beyond:
-            for _, window in windows(beyond, self._origin.search.positions(beyond)):
-                yield _record(part.data[:_HEAD], window, self._origin, at=part.at)
+    def _beyond(self, end: bytes, *, origin_at: int) -> Iterator[Item]:
+        """Of what belongs to no whole record only so much is kept aside; what is longer is searched at once."""
+        if len(end) > LONGEST_END:
+            beyond = end[LONGEST_END - OVERLAP :]
+            for at, window in windows(beyond, self._origin.search.positions(beyond)):
+                yield _record(end[:_HEAD], window, self._origin, at=origin_at + LONGEST_END - OVERLAP + at)
 
-    def _beheaded(self, part: Part) -> Part:
-        """Take what stands before the first record aside, unless it is too long for an end."""
-        at = TAGS.first_start(part.data, 0, len(part.data))
-        cut = at if at >= 0 else len(part.data)
-        if cut > _LONGEST_END:
-            return part
-        self.head = part.data[:cut]
-        return Part(part.at + cut, part.data[cut:], part.kind, part.until - cut)
+    @property
+    def last(self) -> str:
+        """The time of the last record: they stand in the order of time."""
+        times = [match[1] for match in _TIME.finditer(self._latest, max(0, len(self._latest) - _TAIL))][-1:]
+        return _time(times[0], self._origin).when if times else ""
 
     def _note_times(self, part: Part) -> None:
-        """Records stand in the order of time: the first and the last tell the span."""
         found = None if self.first else _TIME.search(part.data)
         if found:
             self.first = _time(found[1], self._origin).when
-        last = [match[1] for match in _TIME.finditer(part.data, max(0, len(part.data) - _TAIL))][-1:]
-        if last:
-            self.last = _time(last[0], self._origin).when
+        if part.kind == "whole":
+            self._latest = part.data
 
     def _giant_items(self, part: Part) -> Iterator[Item]:
         if part.kind == "piece":
@@ -107,6 +115,17 @@ class _Scan:
 
 def _before(positions: Iterable[int], until: int) -> list[int]:
     return [position for position in positions if position < until]
+
+
+def fragment_records(data: bytes, origin: Origin, *, at: int) -> Iterator[Record]:
+    """The records in bytes that hold no more than one or two, of which one may be cut off at either side."""
+    part = Part(at, data, "rest", len(data))
+    done = 0
+    for position in (0,) if origin.search.everything else origin.search.positions(data):
+        if position >= done:
+            fragment = fragment_at(part, TAGS, position, done=done)
+            yield from records_of(fragment, origin)
+            done = fragment.at - at + len(fragment.data)
 
 
 def _found(part: Part, messages: Sequence[bytes], origin: Origin) -> Iterator[Record]:
@@ -125,10 +144,11 @@ def _found(part: Part, messages: Sequence[bytes], origin: Origin) -> Iterator[Re
 def _with_needles(messages: Sequence[bytes], origin: Origin) -> Iterator[bytes]:
     """All messages are searched as one text. No needle can lie across two: none holds a NUL."""
     positions = origin.search.positions(b"\0".join(messages))
-    ends = list(accumulate(len(message) + 1 for message in messages)) if positions else []
-    last = -1
+    lengths = list(accumulate(map(len, messages))) if positions else []
+    numbers, last = range(len(messages)), -1
     for position in positions:
-        number = bisect_right(ends, position)
+        # So many bytes of messages end here, and one NUL after each of them.
+        number = bisect_right(numbers, position, key=lambda number: lengths[number] + number)
         if number != last:
             yield messages[number]
         last = number
@@ -144,28 +164,48 @@ def records_of(fragment: Fragment, origin: Origin) -> Iterator[Record]:
         yield _record(fragment.data[:_HEAD], window, origin, at=fragment.at)
 
 
+class _System(NamedTuple):
+    """The properties of a record, as they stand in its System element."""
+
+    event_id: str = ""
+    time: str = ""
+    provider: str = ""
+    process_name: str = ""
+    process_id: str = ""
+    host: str = ""
+
+
 def _record(head: bytes, message: bytes, origin: Origin, *, at: int) -> Record:
-    system = shown(head.partition(b"<ApplicationData")[0])
-    time = attribute(system, "TimeCreated", "SystemTime")
-    when = origin.moment(time) if time else NO_MOMENT
-    number = inner(system, "EventID").strip()
+    system = _system(head)
+    when = origin.moment(system.time) if system.time else NO_MOMENT
+    process = {"ProcessName": system.process_name, "ProcessID": system.process_id}
     return Record(
         source=origin.source,
         kind=KIND,
         position=at,
         when=when.when,
         zone=when.zone,
-        provider=attribute(system, "Source", "Name"),
-        event_id=int(number) if number.isdecimal() and len(number) < 10 else 0,
-        host=flat(inner(system, "Computer")),
+        provider=system.provider,
+        event_id=int(system.event_id) if system.event_id.isdecimal() and len(system.event_id) < 10 else 0,
+        host=system.host,
         text=flat(shown(message)),
-        data=_process(system),
+        data={name: value for name, value in process.items() if value},
     )
 
 
-def _process(system: str) -> dict[str, str]:
-    named = {name: attribute(system, "Execution", name) for name in ("ProcessName", "ProcessID")}
-    return {name: value for name, value in named.items() if value}
+def _system(head: bytes) -> _System:
+    text = shown(head.partition(b"<ApplicationData")[0])
+    found = _AS_WRITTEN.search(text)
+    if found:
+        return _System(*map(unescaped, found.groups()))
+    return _System(
+        inner(text, "EventID").strip(),
+        attribute(text, "TimeCreated", "SystemTime"),
+        attribute(text, "Source", "Name"),
+        attribute(text, "Execution", "ProcessName"),
+        attribute(text, "Execution", "ProcessID"),
+        flat(inner(text, "Computer")),
+    )
 
 
 def _time(text: bytes, origin: Origin) -> Moment:

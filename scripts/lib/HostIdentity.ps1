@@ -18,7 +18,8 @@ function Get-HostIdentity {
     $configuration = Get-RegistryKey -Key "$root\$(Get-ActiveName -Key $root)"
     if ($null -ne $configuration -and $configuration.GetValueNames() -contains 'CACertHash') {
         $hashes = @([string[]] $configuration.GetValue('CACertHash'))
-        if ($hashes.Count -gt 0) { $identity.certificate_thumbprint = ($hashes[-1] -replace '\s', '').ToUpperInvariant() }
+        $current = if ($hashes.Count -gt 0) { $hashes[-1] -replace '\s', '' } else { '' }
+        if ($current -ne '') { $identity.certificate_thumbprint = $current.ToUpperInvariant() }
     }
     return $identity
 }

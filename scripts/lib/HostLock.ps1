@@ -12,8 +12,6 @@ function Get-HostLock {
     <#
     .SYNOPSIS
     Reads who has locked this host, without keeping anybody out: Run, Who and Until, each absent when it is free.
-    .DESCRIPTION
-    A lock that is being written at this moment counts as none.
     .EXAMPLE
     Get-HostLock
     #>
@@ -22,13 +20,14 @@ function Get-HostLock {
     $ErrorActionPreference = 'Stop'
     $free = @{ Run = $null; Who = $null; Until = $null }
     $path = Get-HostLockPath
-    if (-not [System.IO.File]::Exists($path)) { return $free }
-    try { $stream = [System.IO.FileStream]::new($path, 'Open', 'Read', 'ReadWrite, Delete') }
-    catch [System.IO.IOException] { return $free }
-    try { $found = Read-HostLock -Stream $stream }
-    finally { $stream.Dispose() }
-    if ($null -eq $found) { return $free }
-    return $found
+    return Invoke-HostLockStep -TimeoutSeconds 10 -Step {
+        if (-not [System.IO.File]::Exists($path)) { return $free }
+        $stream = [System.IO.FileStream]::new($path, 'Open', 'Read', 'ReadWrite, Delete')
+        try { $found = Read-HostLock -Stream $stream }
+        finally { $stream.Dispose() }
+        if ($null -eq $found) { return $free }
+        return $found
+    }
 }
 
 function Lock-Host {
@@ -148,10 +147,10 @@ function Set-HostLock {
             if ((ConvertTo-UtcTime -Text $found.Until) -gt [datetime]::UtcNow) { $answer.Outcome = 'held' }
         }
         if ($answer.Outcome -ne 'held') { Write-HostLock -Stream $stream -Lock $Lock }
+        if ([System.IO.File]::Exists($Path)) { return $answer }
+        throw [System.IO.IOException]::new('The file was taken away by its last owner meanwhile.')
     }
     finally { $stream.Dispose() }
-    if ($answer.Outcome -eq 'held' -or (Get-HostLock).Run -ceq $Lock.Run) { return $answer }
-    throw [System.IO.IOException]::new('The lock was taken away while it was being written.')
 }
 
 function Read-HostLock {

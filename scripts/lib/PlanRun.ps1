@@ -208,8 +208,11 @@ function Write-PlanStep {
         $Record.detail = [string] $_.Exception.Message
         # Said before anything is written, or by the directory instead of writing: there is nothing to undo.
         if ($_.FullyQualifiedErrorId -eq 'RemediateDrift') { $Record.outcome = 'not reached' }
-        try { $Record.after = & $Read $step }
-        catch { $Record.detail += ' What stands there now cannot be read.' }
+        try {
+            $Record.after = & $Read $step
+            $Record.detail += " Afterwards it reads $(Format-State -State $Record.after)."
+        }
+        catch { $Record.detail += ' Afterwards it cannot be read.' }
         throw
     }
     $Record.after = & $Read $step
@@ -286,7 +289,7 @@ function Complete-PlanRun {
     }
     else {
         $Result.exit_code = 4
-        $Result.message = "$($left.Count) of $($owed.Count) changes were declined; the others are done."
+        $Result.message = "Declined: $($left.Count) of $($owed.Count) changes. The others are done."
     }
     Write-Output -InputObject $Result.message
 }

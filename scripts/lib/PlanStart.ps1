@@ -5,8 +5,11 @@ function Confirm-Answer {
     #>
     if ($ConfirmPreference -eq 'None' -or $WhatIfPreference) { return }
     $arguments = @([System.Environment]::GetCommandLineArgs())
+    # These two ask in a window of their own; for them there is no console to look at.
+    $windows = @('Windows PowerShell ISE Host', 'Visual Studio Code Host')
     $unattended = @($arguments | Where-Object -FilterScript { $_ -match '^[-/]{1,2}noni' }).Count -gt 0
-    if ($unattended -or [System.Console]::IsInputRedirected -or -not [System.Environment]::UserInteractive) {
+    $console = $windows -contains $Host.Name -or -not [System.Console]::IsInputRedirected
+    if ($unattended -or -not $console -or -not [System.Environment]::UserInteractive) {
         throw 'Every change asks first, and nobody can answer here. Where it may go on unasked, give -Confirm:$false.'
     }
 }

@@ -205,6 +205,21 @@ function New-StepRecord {
         after    = $Entry.Now
         started  = if ($kept) { Format-ResultTime -Time $record.started } else { '' }
         finished = if ($kept) { Format-ResultTime -Time $record.finished } else { '' }
-        detail   = if ($kept) { [string] $record.detail } else { '' }
+        detail   = if ($kept) { Get-EarlierDetail -Entry $Entry } else { '' }
     }
+}
+
+function Get-EarlierDetail {
+    <#
+    .SYNOPSIS
+    Says what an earlier run recorded of a step, and where it had only begun it, that it is as wanted now.
+    .PARAMETER Entry
+    The step with what stands there now and what the earlier run recorded.
+    #>
+    [OutputType([string])]
+    param([Parameter(Mandatory = $true)] [hashtable] $Entry)
+    $said = [string] $Entry.Record.detail
+    if ($Entry.Record.outcome -ne 'begun' -or $Entry.Verdict -ne 'as wanted') { return $said }
+    if ($said -eq '') { return 'An earlier run was interrupted in it; it is as wanted now.' }
+    return "It is as wanted now. An earlier run had ended with: $said"
 }

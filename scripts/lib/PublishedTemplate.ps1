@@ -62,8 +62,8 @@ function Set-PublishedTemplate {
     .SYNOPSIS
     Publishes a template on one CA, or takes it back: one value of certificateTemplates; the others are not touched.
     .DESCRIPTION
-    Returns a table: State is what is read in the end, Written says whether it was this that wrote it. Nothing is written
-    when it is already as wanted. The directory refuses the write when somebody else was faster: RemediateDrift.
+    Returns a table: State is what is read in the end, Written says whether it was this that wrote it. Nothing is
+    written when it is already as wanted. The directory refuses the write when somebody else was faster: RemediateDrift.
     .PARAMETER Connection
     The LdapConnection.
     .PARAMETER DistinguishedName

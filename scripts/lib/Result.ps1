@@ -57,10 +57,10 @@ function Save-RunResult {
         $stream.Flush($true)
     }
     finally { $stream.Dispose() }
-    Move-NewFile -From $next -To $Path
+    Save-NewFile -From $next -To $Path
 }
 
-function Move-NewFile {
+function Save-NewFile {
     <#
     .SYNOPSIS
     Puts a new file in the place of an old one, at once. A scanner that holds the old one is given a second.

@@ -11,7 +11,14 @@ import msgspec
 import pytest
 
 from remediate.engine.planning import PlanOptions, make_plan
-from remediate.facts.documents import CaDocument, ConnectorDocument, DirectoryDocument, IntuneObject, Snapshot
+from remediate.facts.documents import (
+    CaDocument,
+    ConnectorDocument,
+    DirectoryDocument,
+    IntuneObject,
+    LogEvidence,
+    Snapshot,
+)
 from remediate.model.plan import Plan
 
 HERE = Path(__file__).parent
@@ -66,13 +73,18 @@ def snapshot(found: dict[str, Any]) -> Snapshot:
     )
 
 
+def facts_of(case: dict[str, Any]) -> Snapshot:
+    logs = msgspec.convert(case.get("logs", []), tuple[LogEvidence, ...])
+    return msgspec.structs.replace(snapshot(changed(case)), logs=logs)
+
+
 def plan_of(case: dict[str, Any]) -> Plan:
     options = PlanOptions(
         playbooks=(case["playbook"],),
         settings=case.get("settings", {}),
         overrides=tuple(case.get("overrides", [])),
     )
-    return make_plan(snapshot(changed(case)), options)
+    return make_plan(facts_of(case), options)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")

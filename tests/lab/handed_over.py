@@ -89,7 +89,7 @@ class HandedOver:
         """Bring results back: how that ended, and where every action stands."""
         plan = ["--plan", str(self.folder / "plan.json"), "--runs", str(runs), "--json"]
         ended = program.remediate("import", *map(str, results), *plan)
-        rows = json.loads(ended.out)["actions"] if ended.out else []
+        rows = json.loads(ended.out).get("actions", [])
         return ended, [row["state"] for row in rows]
 
     @contextmanager

@@ -7,11 +7,10 @@ import struct
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.lab import contoso, ldap_relay
+from tests.lab import contoso
 from tests.lab.contoso import READER
 from tests.lab.directory_functions import (
     DESCRIPTOR,
@@ -25,6 +24,7 @@ from tests.lab.directory_functions import (
 )
 from tests.lab.domain import closing_connection
 from tests.lab.estate import Lab
+from tests.lab.ldap_relay import Rewrite
 
 pytestmark = needs_pwsh
 
@@ -119,18 +119,9 @@ def test_only_the_planned_domain(functions: Functions) -> None:
     ],
     ids=["writable", "capability", "object", "not AD DS"],
 )
-def test_only_a_writable_domain_controller(
-    functions: Functions, monkeypatch: pytest.MonkeyPatch, true: bytes, told: bytes, said: str
-) -> None:
+def test_only_a_writable_domain_controller(functions: Functions, true: bytes, told: bytes, said: str) -> None:
     """A read-only Samba cannot run beside this one: the relay lets the real one say what a read-only one says."""
-
-    async def pump(source: Any, target: Any) -> None:
-        while data := await source.read(ldap_relay.CHUNK):
-            target.write(data.replace(true, told) if true else data)
-            await target.drain()
-        target.close()
-
-    monkeypatch.setattr(ldap_relay, "_pump", pump)
+    functions.lab.relay.fault = Rewrite(true, told) if true else None
     answer = functions.run("Confirm-WritableDomainController -Connection $connection")
     assert (said in answer.error) if said else not answer.error, answer.error
     assert answer.id == ("RemediateRefused" if said else "")

@@ -18,6 +18,7 @@ from tests.lab.handed_over import (
     DIRECTORY,
     NEVER_ASK,
     HandedOver,
+    Ran,
     directory_state,
     host_state,
     nothing_written,
@@ -59,13 +60,38 @@ def plant_all(estate: Ground) -> None:
     estate.change_defender(exclude=[r"C:\Data"])
 
 
-def everywhere(done: HandedOver, lab: Lab, *lines: str) -> list[tuple[int, str]]:
+def everywhere(done: HandedOver, lab: Lab, *lines: str) -> list[Ran]:
     """Run scripts in the order of the hand-over: the directory, the CA, the connector."""
     return [
         *done.on_directory(*lines),
         *done.on(lab.ca, *(f"{line} -SecureSocketLayer" if line.startswith("change") else line for line in lines)),
         *done.on(lab.connector, *lines),
     ]
+
+
+def look(done: HandedOver, lab: Lab) -> None:
+    """-WhatIf where it needs nothing before it: every write is named, and none is done."""
+    looked = [*done.on_directory("change -WhatIf"), *done.on(lab.connector, "change -WhatIf")]
+    assert [ran.code for ran in looked] == [2, 2]
+    assert all("Nothing was changed." in ran.shown for ran in looked)
+    shown = [line for ran in looked for line in ran.shown.splitlines() if line.startswith("What if: ")]
+    for kind, value in (
+        ("template", "0xA6000000 -> 0x1"),
+        ("publish_template", "published"),
+        ("defender", "PfxRequest"),
+    ):
+        [label] = [action["label"] for action in done.plan["actions"] if action["kind"].startswith(kind)][:1]
+        assert any(label in line and value in line for line in shown), shown
+
+
+def undo_everywhere(done: HandedOver, lab: Lab) -> None:
+    """Roll back in the opposite order."""
+    back = [
+        *done.on(lab.connector, ROLLBACK, "verify"),
+        *done.on(lab.ca, "rollback -WhatIf", ROLLBACK, "verify"),
+        *done.on_directory("rollback -WhatIf", ROLLBACK, "verify"),
+    ]
+    assert [one.code for one in back] == [0, 2, 2, 0, 2, 2, 0, 2], back
 
 
 def state(lab: Lab) -> list[Any]:
@@ -80,9 +106,7 @@ def test_the_whole_way_and_back_and_once_more(fresh_lab: Lab, tmp_path: Path) ->
         done = HandedOver.of(estate, tmp_path)
         lab.reset()
 
-        looked = [*done.on_directory("change -WhatIf"), *done.on(lab.connector, "change -WhatIf")]
-        assert [ran.code for ran in looked] == [2, 2]
-        assert all("What if" in ran.shown and "Nothing was changed." in ran.shown for ran in looked)
+        look(done, lab)
         assert (nothing_written(lab), state(lab)) == (True, start)
         assert not list(done.folder.rglob("*result*.json"))
 
@@ -100,12 +124,7 @@ def test_the_whole_way_and_back_and_once_more(fresh_lab: Lab, tmp_path: Path) ->
         ended, standing = done.imported(done.folder, runs=runs)
         assert (ended.code, set(standing)) == (0, {"done"}), ended.err
 
-        back = [
-            *done.on(lab.connector, ROLLBACK, "verify"),
-            *done.on(lab.ca, "rollback -WhatIf", ROLLBACK, "verify"),
-            *done.on_directory("rollback -WhatIf", ROLLBACK, "verify"),
-        ]
-        assert [one.code for one in back] == [0, 2, 2, 0, 2, 2, 0, 2], back
+        undo_everywhere(done, lab)
         assert state(lab) == start
         assert (revision(lab), started_ca(lab.ca)) == (first + 2, 2)
         ended, standing = done.imported(*done.folder.rglob("rollback-result.json"), runs=runs)
@@ -179,7 +198,7 @@ def test_a_ca_waits_for_the_directory(fresh_lab: Lab, tmp_path: Path) -> None:
 
 
 def test_names_of_all_kinds(fresh_lab: Lab, tmp_path: Path) -> None:
-    """A template and a CA whose names hold quotes and letters beyond ASCII; the directory has the CA's sanitised one."""
+    """Quotes and letters beyond ASCII in a template's name and a CA's, which stands there in its sanitised form."""
     lab, template, name = fresh_lab, "O'Brien vå", 'Contoso "Blå" CA\'s'
     dn, ca = lab.domain.template_dn(template), lab.hosts["ca02"]
     with ground(lab) as estate, lab.domain.restored(dn), lab.second_ca("WebServer", name=sanitised(name)) as service:

@@ -14,14 +14,14 @@ from typing import Any
 import ldap3
 import pytest
 
-from tests.lab import broken, contoso, ldap_relay, planted
+from tests.lab import broken, contoso, planted
 from tests.lab.contoso import READER
 from tests.lab.directory_functions import DESCRIPTOR, FLAG, FROM_DIRECTORY, REVISION, interrupt, needs_pwsh
 from tests.lab.domain import ObjectState, closing_connection
 from tests.lab.estate import Lab
 from tests.lab.handed_over import DIRECTORY, NEVER_ASK, HandedOver, Ran, directory_state, edited, objects, revision
 from tests.lab.ldap_messages import Operation
-from tests.lab.ldap_relay import DropAtSearch
+from tests.lab.ldap_relay import DropAtSearch, Rewrite
 from tests.lab.planting import ground
 
 pytestmark = needs_pwsh
@@ -79,7 +79,7 @@ def test_only_the_planned_domain_and_a_server_that_answers(handed: HandedOver) -
     start = directory_state(handed.lab)
     nobody = f"change {NEVER_ASK} -Server {broken.NAME}"
     [ran] = handed.on_directory(nobody)
-    assert_refused(handed, ran, broken.NAME)
+    assert_refused(handed, ran, f"{broken.NAME}: there is no connection by LDAPS, LDAP 81")
     planned = handed.plan["targets"][0]["identity"]["domain_objectGUID"]
     other = str(uuid.UUID(int=uuid.UUID(planned).int ^ 1))
     for name in ("change", "rollback", "verify"):
@@ -97,16 +97,9 @@ def test_a_server_that_goes_away_before_the_first_write(handed: HandedOver, sear
     assert_refused(handed, ran, handed.lab.dc, code=code)
 
 
-def test_a_read_only_domain_controller(handed: HandedOver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_domain_controller(handed: HandedOver) -> None:
     """A read-only Samba cannot run beside this one: the relay lets the real one say what a read-only one says."""
-
-    async def pump(source: Any, target: Any) -> None:
-        while data := await source.read(ldap_relay.CHUNK):
-            target.write(data.replace(b"1.2.840.113556.1.4.1935", b"1.2.840.113556.1.4.1920"))
-            await target.drain()
-        target.close()
-
-    monkeypatch.setattr(ldap_relay, "_pump", pump)
+    handed.lab.relay.fault = Rewrite(b"1.2.840.113556.1.4.1935", b"1.2.840.113556.1.4.1920")
     [ran] = handed.on_directory(CHANGE)
     assert_refused(handed, ran, "read-only")
 
@@ -131,17 +124,17 @@ def test_drift_in_the_template_refuses_all_of_it(handed: HandedOver, drift: tupl
     assert len({row[2] for row in table}) == 3
 
 
-class Searches(list[Operation]):
-    """A record that calls `then` before the relay passes on a search that is the `number`-th of its kind and target."""
+class At(list[Operation]):
+    """A record that calls `then` before the relay passes on the `number`-th operation of a name, on one object."""
 
-    def __init__(self, target: str, number: int, then: Callable[[], None]) -> None:
+    def __init__(self, name: str, target: str, then: Callable[[], None], *, number: int) -> None:
         super().__init__()
-        self.target, self.number, self.then = target, number, then
+        self.name, self.target, self.then, self.number = name, target, then, number
 
     def append(self, operation: Operation) -> None:
         super().append(operation)
-        asked = [one for one in self if one.name == "search" and one.target == self.target]
-        if operation.name == "search" and operation.target == self.target and len(asked) == self.number:
+        same = [(one.name, one.target) for one in self].count((self.name, self.target))
+        if (operation.name, operation.target) == (self.name, self.target) and same == self.number:
             self.then()
 
 
@@ -152,7 +145,7 @@ def test_what_somebody_else_published_is_left_alone(
     """A published value cannot drift: it is as approved or as wanted, and then it is not this script's to undo."""
     lab, (template, service) = handed.lab, objects(handed.lab)
     theirs: dict[str, list[str]] = {"certificateTemplates": ["WebServer", "intunepkcs"]}
-    record = Searches(service, number, lambda: lab.domain.replace(service, theirs))
+    record = At("search", service, lambda: lab.domain.replace(service, theirs), number=number)
     monkeypatch.setattr(lab.relay, "operations", record)
     changed, undone = handed.on_directory(CHANGE, ROLLBACK)
     assert (changed.code, undone.code) == (0, 0)
@@ -178,17 +171,13 @@ def test_a_rollback_refuses_what_somebody_has_changed_since(handed: HandedOver) 
 # --- stopped part-way ------------------------------------------------------------------------------------------------
 
 
-def at_second_write(monkeypatch: pytest.MonkeyPatch, lab: Lab, then: Callable[[], None]) -> None:
-    """Have `then` called before the relay passes on the second modify."""
-    interrupt(monkeypatch, lab, "modify", lambda: interrupt(monkeypatch, lab, "modify", then))
-
-
 def test_the_directory_says_no_to_the_second_write(handed: HandedOver, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = handed.lab
     template, service = objects(lab)
     with lab.domain.restored(service):
         closed = f"D:PAI(A;;LCRPLORC;;;AU)(A;;{contoso.FULL};;;LA)"
-        at_second_write(monkeypatch, lab, lambda: lab.domain.set_dacl(service, closed))
+        record = At("modify", service, lambda: lab.domain.set_dacl(service, closed), number=1)
+        monkeypatch.setattr(lab.relay, "operations", record)
         [ran] = handed.on_directory(CHANGE)
         assert ran.code == 4, ran.shown
         assert "LDAP 50" in ran.shown

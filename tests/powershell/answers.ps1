@@ -53,7 +53,7 @@ public class AnsweringHost : PSHost
     public int Code;
     public AnsweringHost(string letters) { ui = new AnsweringUI(letters); }
     public override Guid InstanceId { get; } = Guid.NewGuid();
-    public override string Name { get { return "AnsweringHost"; } }
+    public override string Name { get { return Environment.GetEnvironmentVariable("LAB_HOST_NAME"); } }
     public override Version Version { get { return new Version(1, 0); } }
     public override PSHostUserInterface UI { get { return ui; } }
     public override CultureInfo CurrentCulture { get { return CultureInfo.InvariantCulture; } }

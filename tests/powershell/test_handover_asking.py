@@ -84,14 +84,15 @@ def at_a_console(desk: Desk, name: str, **more: object) -> Ended:
         os.close(theirs)
 
 
-def answered(desk: Desk, name: str, answers: str) -> Ended:
+def answered(desk: Desk, name: str, answers: str, *, program: str = "AnsweringHost") -> Ended:
     line = f"& '{ANSWERS}' -Script '{desk.folder / name}.ps1' -Answers '{answers}'"
     ours, theirs = pty.openpty()
+    stdin = theirs if program == "AnsweringHost" else subprocess.DEVNULL
     try:
         process = subprocess.Popen(
-            [str(handover.PWSH), "-NoProfile", "-Command", f"{line}; exit $LASTEXITCODE"], stdin=theirs,
+            [str(handover.PWSH), "-NoProfile", "-Command", f"{line}; exit $LASTEXITCODE"], stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=handover.host_environment(desk.host) | {"LAB_MODULES": handover.MODULES},
+            env=handover.host_environment(desk.host) | {"LAB_MODULES": handover.MODULES, "LAB_HOST_NAME": program},
         )  # fmt: skip
         return ended(process)
     finally:
@@ -107,7 +108,7 @@ def test_a_no_holds_for_what_needs_it(tmp_path: Path, engine: Engine) -> None:
     assert desk.outcomes() == ["changed", "changed", "declined", "declined", "changed", "declined"]
     assert done.text.count("ASKED") == 5
     assert "Change 1 on host1.contoso.test" in done.text
-    assert "3 of 6 changes were declined; the others are done." in done.text
+    assert "Declined: 3 of 6 changes. The others are done." in done.text
     assert handover.restarts(desk.host) == 0
     assert desk.verify().code == 2
     assert desk.change().code == 0
@@ -120,6 +121,11 @@ def test_no_to_one_of_two_values_leaves_the_restart_to_the_other(tmp_path: Path,
     assert desk.outcomes() == ["declined", "changed", "changed"]
     assert answered(desk, "change", "N").code == 3
     assert handover.restarts(desk.host) == 1
+
+
+def test_a_program_that_asks_in_a_window_needs_no_console(tmp_path: Path, engine: Engine) -> None:
+    desk = lay_out(tmp_path, engine, handover.exclusions())
+    assert answered(desk, "change", "Y", program="Windows PowerShell ISE Host").code == 0
 
 
 def test_no_to_everything_changes_nothing(tmp_path: Path, engine: Engine) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from remediate.model.plan import Action
+from remediate.render.powershell.library import functions_for
 from tests.powershell import handover
 from tests.powershell.handover import CA_KEY, POLICY_KEY, Desk, Engine, everything, plant, restarts
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
@@ -55,6 +56,7 @@ def test_it_stops_and_a_second_run_finishes(
     record = desk.result()
     assert (record["exit_code"], record["phase"]) == (4, "writing")
     assert why in record["message"] and why in record["steps"][done]["detail"]
+    assert "Afterwards it reads " in record["steps"][done]["detail"]
     plant(desk.host, failures={})
     finished = desk.change()
     assert (finished.code, desk.outcomes()) == (0, ["changed"] * len(actions)), finished.text
@@ -100,8 +102,14 @@ def test_what_was_begun_and_not_written_needs_no_undoing(tmp_path: Path, engine:
     assert written(desk.host) == before
 
 
-def test_a_rollback_starts_the_service_that_the_change_left_stopped(tmp_path: Path, engine: Engine) -> None:
+@pytest.mark.parametrize("as_wanted", [False, True], ids=["values-to-undo", "restart-alone"])
+def test_a_rollback_starts_the_service_that_the_change_left_stopped(
+    tmp_path: Path, engine: Engine, as_wanted: bool
+) -> None:
     desk = lay_out(tmp_path, engine, *CA)
+    if as_wanted:
+        desk.host.registry.set(POLICY_KEY, "RequestDisposition", handover.number(1))
+        desk.host.registry.set(CA_KEY, VALUE, handover.number(1))
     start = everything(desk.host)
     plant(desk.host, failures={SERVICE: "stays stopped"})
     assert desk.change().code == 4
@@ -220,6 +228,8 @@ def test_killed_and_finished(
     assert (finished.code, desk.outcomes()) == (0, ["changed"] * 3), finished.text
     assert restarts(desk.host) == stopped + 1
     assert len(desk.host.registry.writes()) == 2
+    found_written = desk.result()["steps"][1]["detail"] == "An earlier run was interrupted in it; it is as wanted now."
+    assert found_written == (outcomes[1] == "begun")
     assert desk.change().code == 0
     assert restarts(desk.host) == stopped + 1
     assert desk.rollback().code == 0
@@ -261,6 +271,39 @@ def test_killed_in_a_change_that_follows_a_rollback(tmp_path: Path, engine: Engi
     assert (desk.outcomes(), restarts(desk.host)) == (["changed"] * 3, 3)
     assert desk.rollback().code == 0
     assert everything(desk.host) == start
+
+
+TEMPLATE = """
+$ErrorActionPreference = 'Stop'
+Set-StrictMode -Version Latest
+$step = @{ Id = 1; Kind = 'template'; Label = 'x'; DependsOn = @(); Restarts = ''
+    Before = @{ 'msPKI-Template-Minor-Revision' = '3' }; After = @{ 'msPKI-Template-Minor-Revision' = '4' } }
+$plan = @{ Digest = 'd'; Target = 't'; Tool = 'x'; Steps = @($step) }
+function Save {
+    param($Kind, $Path, $Outcome, $Before, $After, $Undoes = '', $Follows = '')
+    $result = New-RunResult -Kind $Kind -Plan $plan
+    $result.undoes, $result.follows = $Undoes, $Follows
+    $states = @{ 'msPKI-Template-Minor-Revision' = $Before }, @{ 'msPKI-Template-Minor-Revision' = $After }
+    $result.steps.Add(@{ id = 1; outcome = $Outcome; before = $states[0]; after = $states[1] })
+    Save-RunResult -Result $result -Path $Path
+    (Read-RunResult -Path $Path -Plan $plan).sha256
+}
+$done = Save 'change' "$folder/result.json" 'changed' '3' '4'
+$back = Save 'rollback' "$folder/back.json" 'changed' '4' '5' -Undoes $done
+$null = Save 'change' "$folder/result.json" 'not reached' '5' '5' -Follows $back
+$now = New-RunResult -Kind 'change' -Plan $plan
+$earlier = Read-EarlierRun -Plan $plan -ResultPath "$folder/result.json" -RollbackPath "$folder/back.json" -Result $now
+$entry = New-StepEntry -Step $step -Now @{ 'msPKI-Template-Minor-Revision' = '5' } -Earlier $earlier.Record
+"$($entry.Verdict), wanted $($entry.Step.After['msPKI-Template-Minor-Revision']), kept $($earlier.Keep.Count)"
+"""
+
+
+def test_a_template_that_a_rollback_raised_is_no_drift_after_a_kill(tmp_path: Path, engine: Engine) -> None:
+    """The second change was ended before its first write: its record is no longer the one that was undone."""
+    desk = lay_out(tmp_path, engine, *CA)
+    lines = ["& {", functions_for(TEMPLATE), f"$folder = '{tmp_path}'", TEMPLATE, "}"]
+    said = engine.run("\n".join(lines), handover.host_environment(desk.host))
+    assert "as approved, wanted 6, kept 0" in said.text, said.text
 
 
 def slow(desk: Desk) -> str:

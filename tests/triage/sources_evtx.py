@@ -130,8 +130,11 @@ def _values(event: Event, ticks: int, number: int) -> bytes:
 
 
 def _template(at: int, names: tuple[str, ...]) -> bytes:
-    data = [_Element("Data", [("Name", _text(name))], [_substitution(7 + number, STRING)]) for number, name in enumerate(names)]
-    system = [
+    data: list[_Element | bytes] = [
+        _Element("Data", [("Name", _text(name))], [_substitution(7 + number, STRING)])
+        for number, name in enumerate(names)
+    ]
+    system: list[_Element | bytes] = [
         _Element("Provider", [("Name", _substitution(0, STRING))]),
         _Element("EventID", [], [_substitution(1, UINT16)]),
         _Element("Keywords", [], [_substitution(2, HEX64)]),
@@ -140,7 +143,9 @@ def _template(at: int, names: tuple[str, ...]) -> bytes:
         _Element("Channel", [], [_substitution(5, STRING)]),
         _Element("Computer", [], [_substitution(6, STRING)]),
     ]
-    root = _Element("Event", [("xmlns", _text(NAMESPACE))], [_Element("System", [], system), _Element("EventData", [], data)])
+    root = _Element(
+        "Event", [("xmlns", _text(NAMESPACE))], [_Element("System", [], system), _Element("EventData", [], data)]
+    )
     return b"\x0f\x01\x01\x00" + root.encoded(at + 4) + b"\0"
 
 

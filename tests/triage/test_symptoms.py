@@ -62,8 +62,8 @@ def test_three_codes_are_three_symptoms_and_one_code_twice_is_one() -> None:
 def test_the_code_decides_over_denied_by_policy_module() -> None:
     text = "denied request 7 because it needs mail. 0x80094812. Additional information: Denied by Policy Module"
     assert names(text) == ["subject_email_required"]
-    assert names(event(53, provider=CA, RequestId="7", Reason="0x80094812", AdditionalInformation="Denied by Policy Module")) \
-        == ["subject_email_required"]  # fmt: skip
+    denial = event(53, provider=CA, Reason="0x80094812", AdditionalInformation="Denied by Policy Module")
+    assert names(denial) == ["subject_email_required"]
 
 
 def test_an_unknown_code_is_shown_and_decides_over_a_text() -> None:
@@ -72,7 +72,10 @@ def test_an_unknown_code_is_shown_and_decides_over_a_text() -> None:
 
 
 def test_a_code_of_dotnet_only_wraps_the_reason() -> None:
-    assert names("InvalidOperationException 0x80131509: Denied by Policy Module") == ["0x80131509", "denied_by_policy_module"]
+    assert names("InvalidOperationException 0x80131509: Denied by Policy Module") == [
+        "0x80131509",
+        "denied_by_policy_module",
+    ]
     assert names("InvalidOperationException 0x80131509: 0x80094012") == ["0x80131509", "template_denied"]
 
 
@@ -147,7 +150,10 @@ def test_every_line_of_the_articles_samples_is_classified() -> None:
         "denied_by_policy_module", "denied_by_policy_module", "certificate_not_issued", "subject_email_required",
     ]  # fmt: skip
     rest = [text for named, text in classified if not named]
-    assert all(text.split(":")[0].strip().split(" ")[0] in {"Log", "Source", "Event", "Level", "Details", "at"} for text in rest)
+    assert all(
+        text.split(":")[0].strip().split(" ")[0] in {"Log", "Source", "Event", "Level", "Details", "at"}
+        for text in rest
+    )
 
 
 @needs_shared
@@ -157,7 +163,8 @@ def test_the_articles_headings_are_classified_by_code_or_translated_text() -> No
     headings = [text for text in article.splitlines() if text.startswith("- [") and "](#" in text]
     shown_by = [names(text.partition("](")[0]) for text in headings]
     assert [names for names in shown_by if names] == [
-        ["rpc_server_unavailable"], ["enrollment_policy_server_missing"], ["submission_pending"], ["parameter_incorrect"],
+        ["rpc_server_unavailable"], ["enrollment_policy_server_missing"], ["submission_pending"],
+        ["parameter_incorrect"],
         ["denied_by_policy_module"], ["subject_email_required"],
     ]  # fmt: skip
 

@@ -68,14 +68,14 @@ def _units(text: str) -> Iterator[str]:
 
 def data(value: Value, *, depth: int = 0) -> str:
     """Return a value as PowerShell data: a literal, a number, `$true`, `$null`, `@(...)` or `@{...}` over lines."""
+    if isinstance(value, str):
+        return literal(value)
     if value is None:
         return "$null"
     if isinstance(value, bool):
         return "$true" if value else "$false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, str):
-        return literal(value)
     if isinstance(value, Mapping):
         return _table(value, depth)
     return _list(value, depth)

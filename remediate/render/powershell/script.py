@@ -166,9 +166,9 @@ def _examples(kind: Kind) -> Iterator[dict[str, Code]]:
         return
     for option, text in _ASKING:
         yield {"line": comment(line + option), "text": comment(text)}
-    unasked = (
-        f'powershell.exe -NoProfile -NonInteractive -Command "& .\\{kind}.ps1 -Confirm:$false; exit $LASTEXITCODE"'
-    )
+    command = f'-Command "& .\\{kind}.ps1 -Confirm:$false; exit $LASTEXITCODE"'
+    # -File takes no $false in Windows PowerShell 5.1: it hands the script a text.
+    unasked = f"powershell.exe -NoProfile -ExecutionPolicy RemoteSigned {command}"
     yield {"line": comment(unasked), "text": comment("From cmd or a scheduled task: asks nothing.")}
 
 

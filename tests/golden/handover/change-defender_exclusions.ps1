@@ -27,7 +27,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -NonInteractive -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:

@@ -32,7 +32,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\rollback.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -NonInteractive -Command "& .\rollback.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\rollback.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:

@@ -7,6 +7,7 @@ As strict as the commands that read. The member `failures` of the state document
 Restart-Service, Start-Service, Stop-Service: access denied | stays stopped | start pending | no start event
 Add-MpPreference, Remove-MpPreference: access denied | ignored (Group Policy rules)
 Add-, Remove-CertificateEnrollmentPolicyServer: access denied | unreachable | ignored
+ServiceHandle (the property of Get-Service): access denied
 An unknown failure is an error. Errors are worded as the commands word them where that is public.
 #>
 Set-StrictMode -Version Latest
@@ -259,5 +260,5 @@ function Remove-CertificateEnrollmentPolicyServer {
 
 Export-ModuleMember -Function @(
     'Restart-Service', 'Start-Service', 'Stop-Service', 'Add-MpPreference', 'Remove-MpPreference'
-    'Add-CertificateEnrollmentPolicyServer', 'Remove-CertificateEnrollmentPolicyServer'
+    'Add-CertificateEnrollmentPolicyServer', 'Remove-CertificateEnrollmentPolicyServer', 'Get-Failure'
 )

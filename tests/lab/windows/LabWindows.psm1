@@ -41,7 +41,13 @@ function Get-Service {
             $PSCmdlet.WriteError((New-StandInError "Cannot find any service with service name '$one'." $identity ObjectNotFound $one))
             continue
         }
-        New-Row @{ Name = $known[0]; Status = $services[$known[0]].State } 'System.ServiceProcess.ServiceController'
+        $row = New-Row @{ Name = $known[0]; Status = $services[$known[0]].State } 'System.ServiceProcess.ServiceController'
+        # .NET Framework opens the service with SERVICE_ALL_ACCESS for this property.
+        $row | Add-Member -MemberType ScriptProperty -Name 'ServiceHandle' -PassThru -Value {
+            if ((Get-Failure 'ServiceHandle' @('access denied')) -eq '') { return [System.IO.MemoryStream]::new() }
+            throw [System.InvalidOperationException]::new(
+                "Cannot open $($this.Name) service on computer '.'.", [System.ComponentModel.Win32Exception]::new(5))
+        }
     }
 }
 

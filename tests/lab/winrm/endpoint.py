@@ -19,7 +19,7 @@ import spnego.channel_bindings
 import spnego.exceptions
 
 from tests.lab.winrm.authentication import Authentication, Headers
-from tests.lab.winrm.faults import Answer, Drop, Failure, Rewrite, Sleep, Status, from_data
+from tests.lab.winrm.faults import Answer, Clear, Drop, Failure, Rewrite, Sleep, Status, from_data
 from tests.lab.winrm.service import Service
 from tests.lab.winrm.soap import CONTENT_TYPE, Request
 
@@ -129,7 +129,7 @@ class Exchange:
         if isinstance(failure, Rewrite):
             answer = re.sub(failure.pattern, failure.replacement, answer.decode()).encode()
         drop = {"after": "now", "midway": "midway"}[failure.when] if isinstance(failure, Drop) else ""
-        return self._reply(status, answer, encrypted=encrypted, drop=drop)
+        return self._reply(status, answer, encrypted=encrypted and not isinstance(failure, Clear), drop=drop)
 
     def _reply(self, status: int, answer: bytes, *, encrypted: bool, drop: str = "") -> Reply:
         content_type, body = self._authentication.encrypt(answer) if encrypted else (CONTENT_TYPE, answer)

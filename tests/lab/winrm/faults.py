@@ -121,8 +121,16 @@ class Rewrite:
     at: int = 1
 
 
-Failure = Drop | Sleep | Answer | Status | Rewrite
-KINDS: dict[str, type[Failure]] = {kind.__name__: kind for kind in (Drop, Sleep, Answer, Status, Rewrite)}
+@dataclass(frozen=True)
+class Clear:
+    """Do the work, then answer without encryption, as something in between would that ends it."""
+
+    verb: str
+    at: int = 1
+
+
+Failure = Drop | Sleep | Answer | Status | Rewrite | Clear
+KINDS: dict[str, type[Failure]] = {kind.__name__: kind for kind in (Drop, Sleep, Answer, Status, Rewrite, Clear)}
 
 
 def to_data(failures: Iterable[Failure]) -> list[dict[str, object]]:

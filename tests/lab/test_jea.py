@@ -1,0 +1,119 @@
+"""The endpoint of docs/jea serves what a writer calls, by name and parameters, and nothing beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from remediate.actions.states import before_and_after
+from remediate.actions.writing import WriteFailed
+from remediate.model.errors import TransportError
+from remediate.model.places import RegistryPlace
+from remediate.transports.winrm import run_collector
+from remediate.transports.winrm_write import FUNCTIONS, HostWriter
+from tests.lab.clients import pool
+from tests.lab.estate import Lab
+from tests.lab.hosts import LabHost
+from tests.lab.jea import DOCUMENTS, jea_host, visible_functions
+from tests.lab.registry_file import number
+from tests.lab.windows_hosts import policy_key
+from tests.lab.writing_material import WAITING, credential, defined_ca, disposition, pending, policy_server, service
+from tests.lab.writing_material import writer as new_writer
+
+
+@pytest.fixture(scope="module")
+def served(lab: Lab) -> Iterator[LabHost]:
+    with jea_host(lab) as host:
+        yield host
+
+
+@pytest.fixture
+def host(served: LabHost) -> Iterator[LabHost]:
+    served.forget()
+    with served.restored():
+        yield served
+
+
+@pytest.fixture
+def writer(lab: Lab, host: LabHost) -> Iterator[HostWriter]:
+    found = new_writer(lab, host, configuration_name="Remediate")
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("name", ["README.md", "Remediate.psrc", "Remediate.pssc", "Remediate.psm1"])
+def test_what_is_shipped_is_ascii(name: str) -> None:
+    assert (DOCUMENTS / name).read_bytes().isascii()
+
+
+def test_the_role_has_every_function_that_is_called() -> None:
+    listed = set(re.findall(r"(?:^ {8}|Name = )'([A-Z][a-z]+-[A-Za-z]+)'", visible_functions(), re.MULTILINE))
+    assert set(FUNCTIONS) <= listed <= {*FUNCTIONS, "Get-HostLock"}
+
+
+def test_a_registry_value_read_written_and_read_back(host: LabHost, writer: HostWriter) -> None:
+    host.registry.set(policy_key(), "RequestDisposition", number(257))
+    host.forget()
+    for one in (disposition(host), defined_ca(host)):
+        before, after = before_and_after(one)
+        assert writer.read(one) == before
+        assert writer.write(one, before=before, after=after) == ""
+        assert writer.read(one) == after
+        writer.write(one, before=after, after=before)
+        assert writer.read(one) == before
+    assert len(host.registry.writes()) == 4
+
+
+def test_everything_else_that_a_host_takes(host: LabHost, writer: HostWriter) -> None:
+    host.change_state(pending_requests=[WAITING])
+    assert writer.identity()["MachineGuid"]
+    restart = service(host, "restart_service", "Running")
+    for one in (restart, pending(host), policy_server(host)):
+        before, after = before_and_after(one)
+        assert writer.lacks(one) == ""
+        writer.write(one, before=before, after=after)
+        assert writer.read(one) == after
+    assert writer.lock(run="a", who="x", until="2040-01-01T00:00:00Z") is None
+    other = writer.lock(run="b", who="y", until="2040-01-01T00:00:00Z")
+    assert other is not None
+    assert other.run == "a"
+    writer.unlock(run="a")
+
+
+def test_scripts_are_refused(lab: Lab, host: LabHost) -> None:
+    with pytest.raises(TransportError) as error:
+        run_collector(host.fqdn, credential(), script="'x'", call={}, deadline=10.0)
+    assert "ScriptsNotAllowed" in error.value.why
+    with pytest.raises(TransportError) as error:
+        new_writer(lab, host).identity()
+    assert "functions" in error.value.what
+    assert "ScriptsNotAllowed" in error.value.why
+    assert host.registry.writes() == []
+
+
+@pytest.mark.parametrize("command", ["Get-Content", "Invoke-Expression", "Invoke-WritingProgram", "Get-RegistryKey"])
+def test_other_commands_do_not_exist(host: LabHost, command: str) -> None:
+    from pypsrp.powershell import PowerShell
+
+    with pool(host) as runspace:
+        shell = PowerShell(runspace)
+        shell.add_cmdlet(command)
+        shell.invoke()
+    assert [one.fq_error.partition(",")[0] for one in shell.streams.error] == ["CommandNotFoundException"]
+
+
+def test_other_values_of_a_ca_are_refused(host: LabHost, writer: HostWriter) -> None:
+    one = disposition(host)
+    assert isinstance(one.place, RegistryPlace)
+    from msgspec.structs import replace
+
+    flags = replace(one, place=RegistryPlace(host.fqdn, one.place.key, "EditFlags", "policy\\EditFlags"))
+    with pytest.raises(TransportError) as unread:
+        writer.read(flags)
+    assert "ParameterArgumentValidationError" in unread.value.why
+    with pytest.raises(WriteFailed) as unwritten:
+        writer.write(flags, before={"EditFlags": "1114446"}, after={"EditFlags": "0"})
+    assert "ParameterArgumentValidationError" in unwritten.value.why
+    assert host.registry.writes() == []

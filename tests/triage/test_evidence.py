@@ -1,0 +1,90 @@
+"""Logs are evidence beside the facts: in findings, for event 128, and for what to run when requests lie unprocessed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remediate.engine.planning import PlanOptions, make_plan
+from remediate.facts.documents import LogEvidence, Snapshot
+from remediate.model.finding import Finding
+from remediate.transports.bundle import read_bundle, write_bundle
+from remediate.triage.counting import count
+from remediate.triage.evidence import evidence_of
+from remediate.triage.signatures import load
+from tests.cases.test_cases import facts_of, plan_of
+from tests.triage.material import CA, event, line
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+
+
+def _logged(signature: str, playbook: str, *, code: str = "", host: str = "conn1") -> dict[str, Any]:
+    times = {"first": "2026-11-01T00:00:00Z", "last": "2026-11-20T00:00:00Z"}
+    return {
+        "signature": signature,
+        "playbook": playbook,
+        "count": 3,
+        "code": code,
+        "hosts": [host],
+        "source": "a.svclog",
+        **times,
+    }
+
+
+def _found(case: str, *logs: dict[str, Any]) -> tuple[Finding, ...]:
+    return plan_of({**json.loads((CASES / case).read_text(encoding="utf-8")), "logs": list(logs)}).findings
+
+
+def test_evidence_is_what_a_playbook_knows_and_names_nobody() -> None:
+    items = [
+        line("0x800706BA for anna@contoso.test", when="2026-11-01T00:00:00Z", source="logs/b.svclog"),
+        event(128, provider=CA, record_id="1", when="2026-11-02T00:00:00Z", source=r"logs\a.evtx"),
+        line("0x80094811"),
+        line("Issuing Pfx certificate for Device ID 1234 failed"),
+    ]
+    found = evidence_of(count(items, load()))
+    assert [(one.signature, one.code, one.hosts, one.source) for one in found] == [
+        ("event_128", "", ("ca01",), "a.evtx"),
+        ("rpc_server_unavailable", "0x800706BA", ("conn1",), "b.svclog"),
+    ]
+    assert b"anna" not in msgspec.json.encode(found)
+
+
+def test_a_finding_is_shown_by_what_logs_say_of_its_problem() -> None:
+    pending = _logged("submission_pending", "submission_pending")
+    (finding,) = _found("submission_pending/found.json", pending, _logged("event_128", "rpc_server_unavailable"))
+    assert [one.shows for one in finding.evidence if "logs of conn1" in one.where] == [
+        "submission_pending 3 times, first 2026-11-01T00:00:00Z, last 2026-11-20T00:00:00Z"
+    ]
+
+
+def test_a_finding_with_a_code_is_shown_by_that_code_only() -> None:
+    codes = ("rpc_server_unavailable", "0x800706BA"), ("template_not_published", "0x80094800")
+    logs = [_logged(signature, "rpc_server_unavailable", code=code) for signature, code in codes]
+    findings = _found("rpc_server_unavailable/not_published.json", *logs)
+    assert findings
+    for finding in findings:
+        shown = {one.shows.split()[0] for one in finding.evidence if "logs" in one.where}
+        assert shown == {finding.code}
+
+
+def test_logs_say_what_to_run_next_for_requests_that_lie_unprocessed() -> None:
+    before = _found("stuck_pending/failed_files.json")[0].next_playbooks
+    denied = _logged("parameter_incorrect", "parameter_incorrect", code="0x80070057")
+    elsewhere = _logged("subject_email_required", "subject_email_required", host="conn9")
+    (finding,) = _found("stuck_pending/failed_files.json", denied, elsewhere)
+    assert set(finding.next_playbooks) == {*before, "parameter_incorrect"}
+
+
+@pytest.mark.parametrize("name", ["kept", "kept.zip"])
+def test_evidence_survives_a_bundle_and_gives_the_same_plan(tmp_path: Path, name: str) -> None:
+    case = json.loads((CASES / "rpc_server_unavailable" / "event_128_in_logs.json").read_text(encoding="utf-8"))
+    snapshot: Snapshot = facts_of(case)
+    write_bundle(snapshot, tmp_path / name)
+    read = read_bundle([tmp_path / name])
+    assert read.logs == snapshot.logs == (msgspec.convert(case["logs"][0], LogEvidence),)
+    assert make_plan(read, PlanOptions()) == make_plan(snapshot, PlanOptions())

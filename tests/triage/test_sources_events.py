@@ -1,0 +1,221 @@
+"""Events: .evtx files, damaged ones too; XML, CSV and pasted text in three languages."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from remediate.triage.needles import Needles
+from remediate.triage.records import Record
+from remediate.triage.sources import Stream, read
+from tests.triage.sources_evtx import CHUNK, Event, write
+from tests.triage.sources_material import NEEDLES, found_in
+
+ADMIN = "Microsoft-Intune-CertificateConnectors/Admin"
+CA = "Microsoft-Windows-CertificationAuthority"
+FAILED = Event(1001, data=(("DeviceId", "d-1"), ("Message", "Denied by Policy Module <1> & more")))
+DONE = Event(1000, data=(("DeviceId", "d-2"), ("Message", "uploaded")))
+
+
+def test_an_event_log_is_read(tmp_path: Path) -> None:
+    file = write(tmp_path / "no-extension", [DONE, FAILED, DONE])
+    found = found_in(file)
+    (record,) = found.records
+    assert (record.kind, record.event_id, record.channel) == ("evtx", 1001, ADMIN)
+    assert (record.provider, record.host) == ("Microsoft-Intune-CertificateConnectors", "conn1.contoso.test")
+    assert record.data == {"DeviceId": "d-1", "Message": "Denied by Policy Module <1> & more"}
+    assert record.text == "d-1; Denied by Policy Module <1> & more"
+    assert (record.when, record.zone, record.record_id) == ("2026-11-23T09:12:00.000Z", "utc", "2")
+    (source,) = found.reads
+    assert (source.scanned, source.size) == (3, file.stat().st_size)
+    assert (source.first, source.last) == ("2026-11-23T09:12:00.000Z", "2026-11-23T09:12:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [("0x80094015", True), ("0X8ABCDEF0", True), ("-2146877419", True), ("2148089877", True), ("80094015", True)]
+    + [("2148089878", False), ("0x00000400", True), ("0x00000500", False), ("Sändningen väntar", True), ("", False)],
+)
+def test_codes_of_any_spelling_in_an_event_log(tmp_path: Path, text: str, comes: bool) -> None:
+    file = write(tmp_path / "a.evtx", [Event(53, provider=CA, channel="Application", data=(("Reason", text),))])
+    assert bool(found_in(file).records) == comes
+
+
+def test_an_event_is_wanted_by_channel_provider_or_id_alone(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.evtx", [Event(1001), Event(1001, channel="Other"), Event(128, provider=CA, channel="A")])
+    assert [record.event_id for record in found_in(file).records] == [1001, 128]
+    by_provider = Needles(event_ids=frozenset({(CA.upper(), 128)}))
+    assert [record.event_id for record in found_in(file, needles=by_provider).records] == [128]
+
+
+def test_a_damaged_chunk_costs_its_own_records(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.evtx", [FAILED] * 900)
+    whole = found_in(file)
+    content = bytearray(file.read_bytes())
+    content[4096 + CHUNK : 4096 + CHUNK + 600] = b"\xff" * 600
+    file.write_bytes(content)
+    found = found_in(file)
+    assert len(whole.records) == 900
+    assert 400 < len(found.records) < 900
+    (line,) = found.skipped
+    assert line.what.startswith("damaged: ") and line.what.endswith("; the rest was read")
+    assert max(int(record.record_id) for record in found.records) == 900
+
+
+def test_an_event_log_of_rubbish_ends(tmp_path: Path) -> None:
+    file = tmp_path / "a.evtx"
+    file.write_bytes(b"ElfFile\0" + b"\xff" * 300_000)
+    found = found_in(file)
+    assert not found.records and 0 < len(found.skipped) <= 20
+
+
+@pytest.mark.parametrize("size", [0, 8, 100, 4096, 5000])
+def test_an_event_log_cut_short(tmp_path: Path, size: int) -> None:
+    file = write(tmp_path / "a.evtx", [FAILED])
+    file.write_bytes(file.read_bytes()[:size])
+    assert found_in(file).records == []
+
+
+def test_an_event_log_from_a_pipe_and_in_a_zip(tmp_path: Path) -> None:
+    content = write(tmp_path / "a.evtx", [FAILED]).read_bytes()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("logs/b.evtx", content)
+    piped, zipped = Stream("standard input", io.BytesIO(content)), Stream("c", io.BytesIO(packed.getvalue()))
+    assert [record.source for record in found_in(piped, zipped).records] == ["standard input", "c/logs/b.evtx"]
+
+
+def xml(event_id: int, text: str, *, message: str = "") -> str:
+    rendered = f"<RenderingInfo Culture='sv-SE'><Message>{message}</Message></RenderingInfo>" if message else ""
+    return (
+        "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>"
+        f"<Provider Name='{CA}' Guid='{{6a71d062-9afe-4f35-ad08-52134f85dfb9}}'/>"
+        f"<EventID Qualifiers='4'>{event_id}</EventID><Keywords>0x8080000000000000</Keywords>"
+        "<TimeCreated SystemTime='2026-05-31T15:17:54.1234567Z'/><EventRecordID>77</EventRecordID>"
+        "<Channel>Application</Channel><Computer>ca01.contoso.test</Computer></System>"
+        f"<EventData Name='X'><Data Name='RequestId'>16</Data><Data>{text}</Data><Data/></EventData>{rendered}</Event>"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_exported_xml(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "export"
+    body = xml(4, "calm") + xml(128, "x", message="Nyckel &lt;16&gt; &amp; slut") + xml(7, "0x80094812")
+    file.write_bytes(f"<?xml version='1.0'?>\r\n<Events>{body}</Events>".encode(encoding))
+    found = found_in(file)
+    one, two = found.records
+    assert (one.event_id, one.provider, one.channel, one.record_id) == (128, CA, "Application", "77")
+    assert (one.text, one.when) == ("Nyckel <16> & slut", "2026-05-31T15:17:54.123Z")
+    assert two.data == {"RequestId": "16", "2": "0x80094812", "3": ""}
+    assert found.scanned == 3 and one.kind == "event-xml" and not found.skipped
+
+
+def test_user_data_and_a_cut_off_event(tmp_path: Path) -> None:
+    user = xml(53, "").replace("EventData", "UserData").replace(" Name='X'", "")
+    user = user[: user.index("<UserData>")] + "<UserData><F xmlns='y'><Code>0x80094015</Code><Who>A&amp;B</Who></F></UserData></Event>"
+    file = tmp_path / "export"
+    file.write_text(user + xml(128, "")[:-40])
+    found = found_in(file)
+    assert found.records[0].data == {"Code": "0x80094015", "Who": "A&B"}
+    assert found.records[1].event_id == 128
+    assert [line.what for line in found.skipped] == ["an event is cut off; what stands of it was read"]
+
+
+def test_an_entity_bomb_stays_text(tmp_path: Path) -> None:
+    entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
+    file = tmp_path / "export.xml"
+    file.write_text(f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "lol">{entities}]><Events>{xml(128, "&l29;")}</Events>')
+    (record,) = found_in(file).records
+    assert record.data["2"] == "&l29;"
+
+
+def test_markup_without_end_is_no_trap(tmp_path: Path) -> None:
+    file = tmp_path / "export.xml"
+    hostile = xml(128, "<Data>" * 20_000 + "<Message>" * 20_000 + "<a " * 20_000)
+    file.write_text(hostile)
+    assert [record.event_id for record in found_in(file).records] == [128]
+
+
+CSV = {
+    "en": ("Level,Date and Time,Source,Event ID,Task Category", "Warning,5/31/2026 3:17:54 PM,"),
+    "sv": ("Nivå,Datum och tid,Källa,Händelse-ID,Aktivitetskategori", "Varning,2026-05-31 15:17:54,"),
+    "de": ("Ebene;Datum und Uhrzeit;Quelle;Ereignis-ID;Aufgabenkategorie", "Warnung;31.05.2026 15:17:54;"),
+}
+
+
+@pytest.mark.parametrize("language", CSV)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_csv_of_event_viewer(tmp_path: Path, language: str, encoding: str) -> None:
+    header, begun = CSV[language]
+    mark = ";" if ";" in header else ","
+    calm = mark.join((begun + "Other", "9", "", '"nothing, at all"'))
+    row = mark.join((begun + CA, "53", "", '"denied ""request"" 7\r\nbecause of 0x80094812"'))
+    file = tmp_path / "export"
+    file.write_bytes(f"{header}\r\n{calm}\r\n{row}\r\n".encode(encoding))
+    found = found_in(file)
+    (record,) = found.records
+    assert (record.kind, record.event_id, record.provider) == ("event-csv", 53, CA)
+    assert (record.when, record.zone) == ("2026-05-31T15:17:54.000Z", "local")
+    assert record.text == 'denied "request" 7\nbecause of 0x80094812'
+    assert found.scanned == 2
+
+
+def test_csv_of_powershell(tmp_path: Path) -> None:
+    file = tmp_path / "export"
+    file.write_text(
+        '#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\n"Message","Id","ProviderName","LogName","RecordId",'
+        f'"MachineName","TimeCreated"\n"calm","128","{CA}","Application","5","CA01","2026-05-31 15:17:54"\n'
+    )
+    (record,) = found_in(file).records
+    assert (record.record_id, record.host, record.channel, record.text) == ("5", "CA01", "Application", "calm")
+
+
+def test_csv_with_a_quote_that_is_never_closed(tmp_path: Path) -> None:
+    header, begun = CSV["en"]
+    rows = [f"{begun}{CA},128,None,fine {number}" for number in range(20_000)]
+    rows[10] = f'{begun}{CA},128,None,"open'
+    file = tmp_path / "export"
+    file.write_text("\n".join((header, *rows)))
+    found = found_in(file)
+    assert len(found.skipped) == 1 and "CSV" in found.skipped[0].what
+    assert found.texts.count("fine 19999") == 1 and len(found.records) > 15_000
+
+
+def test_a_local_time_is_in_the_zone_that_was_assumed(tmp_path: Path) -> None:
+    file = tmp_path / "export"
+    file.write_text(f"{CSV['sv'][0]}\n{CSV['sv'][1]}{CA},128,Ingen,x\n")
+    items = read([file], NEEDLES, assumed_zone=timezone(timedelta(hours=2)))
+    assert [item.when for item in items if isinstance(item, Record)] == ["2026-05-31T13:17:54.000Z"]
+
+
+PASTED = {
+    "en": ("Log Name", "Source", "Date", "Event ID", "User", "Computer", "Description", "5/31/2026 3:17:54 PM"),
+    "sv": ("Loggnamn", "Källa", "Datum", "Händelse-ID", "Användare", "Dator", "Beskrivning", "2026-05-31 15:17:54"),
+    "de": ("Protokollname", "Quelle", "Datum", "Ereignis-ID", "Benutzer", "Computer", "Beschreibung", "31.05.2026 15:17:54"),
+}
+
+
+@pytest.mark.parametrize("language", PASTED)
+def test_events_pasted_from_event_viewer(language: str) -> None:
+    log, source, date, event_id, user, computer, description, when = PASTED[language]
+    event = (
+        f"{log}:      Application\r\n{source}:        {CA}\r\n{date}:          {when}\r\n{event_id}:      128\r\n"
+        f"{user}:          SYSTEM\r\n{computer}:      CA01\r\n{description}:\r\nAn identifier: of request 16.\r\n\r\n"
+        f"Event Xml:\r\n{xml(128, 'x')}\r\n"
+    )
+    found = found_in(Stream("-", io.BytesIO(f"first line 0x80094015\r\n{event}{event.replace('128', '129')}".encode())))
+    line, record = found.records
+    assert line.text == "first line 0x80094015"
+    assert (record.event_id, record.provider, record.channel, record.host) == (128, CA, "Application", "CA01")
+    assert record.text.startswith("An identifier: of request 16.") and record.data == {"User": "SYSTEM"}
+    assert (record.when, record.position) == ("2026-05-31T15:17:54.000Z", 2)
+
+
+def test_events_printed_as_a_list() -> None:
+    printed = f"\nTimeCreated  : 2026-05-31 15:17:54\nProviderName : {CA}\nId           : 128\nMessage      : request 16\n               goes on\n\n"
+    (record,) = found_in(Stream("-", io.BytesIO(printed.encode()))).records
+    assert (record.event_id, record.provider, record.text) == (128, CA, "request 16\ngoes on")
