@@ -64,21 +64,34 @@ def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bo
     part-way, 5 written and the problem is still there.
     """
     sealed = read_sealed(Path(file))
-    now = datetime.now(UTC)
+    if only_check:
+        return _check(sealed, connection)
+    given_at = f"{_now():%Y-%m-%dT%H:%M:%SZ}"
+    approval = Approval(digest=approve, ticket=ticket, approved_by=approved_by, given_at=given_at)
+    return apply_sealed(sealed, approval, connection, go_on=go_on, runs=runs)
+
+
+def apply_sealed(
+    sealed: Sealed, approval: Approval, connection: dict[str, Any], *, go_on: bool = False, runs: str | None = None
+) -> int:
+    """Apply a plan under an approval and return the exit code. Raises RefusedError before anything is written."""
     from remediate.engine.admission import check_plan
 
-    approved = sealed.digest if only_check and not approve else approve
-    check_plan(sealed.plan, sealed.digest, approved=approved, now=now, where=file)
+    check_plan(sealed.plan, sealed.digest, approved=approval.digest, now=_now(), where=sealed.where)
     root = runs_root(runs)
-    earlier = None if only_check else _earlier(root, sealed, go_on=go_on)
+    earlier = _earlier(root, sealed, go_on=go_on)
     with _writers(sealed.plan, connection) as writers:
         _admit(sealed.plan, writers)
-        if only_check:
-            return _told_check(sealed.plan, writers)
-        approval = Approval(
-            digest=sealed.digest, ticket=ticket, approved_by=approved_by, given_at=f"{now:%Y-%m-%dT%H:%M:%SZ}"
-        )
         return _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
+
+
+def _check(sealed: Sealed, connection: dict[str, Any]) -> int:
+    from remediate.engine.admission import check_plan
+
+    check_plan(sealed.plan, sealed.digest, approved=sealed.digest, now=_now(), where=sealed.where)
+    with _writers(sealed.plan, connection) as writers:
+        _admit(sealed.plan, writers)
+        return _told_check(sealed.plan, writers)
 
 
 def read_sealed(path: Path) -> Sealed:

@@ -63,10 +63,10 @@ class LazyGroup(click.Group):
 )
 @click.pass_context
 def cli(ctx: click.Context, config: str | None) -> None:
-    """Find out why Intune PKCS certificates do not arrive, and see exactly what would mend it.
+    """Find out why Intune PKCS certificates do not arrive, see exactly what would mend it, and have it changed.
 
-    Nothing in this version writes to a CA, a connector or the directory. Most options may also stand in
-    remediate.toml or in REMEDIATE_<OPTION>; a flag wins over the environment, the environment over the file.
+    Only `apply`, and `run` without --dry-run, write to a CA, a connector or the directory. Most options may also
+    stand in remediate.toml or in REMEDIATE_<OPTION>; a flag wins over the environment, the environment over the file.
 
     Exit codes: 0 nothing to do; 1 error, or a needed fact is missing; 2 findings; 64 usage; 130 interrupted.
     """

@@ -19,8 +19,8 @@ from remediate.cli.options import (
     window_from,
 )
 from remediate.cli.output import check_place, chosen, contents, save, write_plan
-from remediate.model.errors import DocumentError, UsageError
-from remediate.model.plan import Plan, PlanEdited, seal, unseal
+from remediate.model.errors import DocumentError, RefusedError, UsageError
+from remediate.model.plan import Plan, PlanEdited, digest, seal, unseal
 
 if TYPE_CHECKING:
     from remediate.engine.planning import PlanOptions
@@ -38,14 +38,40 @@ if TYPE_CHECKING:
 def run(context: click.Context, /, names: tuple[str, ...], dry_run: bool, every: bool, **options: Any) -> int:
     """Detect, and print what would change. Takes playbooks, codes such as 0x80094015, or files.
 
-    Exit codes: 0 nothing to do, 1 a needed fact is missing, 2 findings.
+    Without --dry-run the same diff, then a question, then it is applied: on a terminal, to the live estate.
+
+    Exit codes: 0 nothing to do, or applied and verified; 1 a needed fact is missing; 2 findings; 3 refused, nothing
+    written; 4 stopped part-way; 5 written and the problem is still there.
     """
     if not dry_run:
-        raise UsageError("applying does not exist in this version", do="Give --dry-run.")
+        _refuse_without_a_person(context)
     plan_options = _options(_meant(names, every=every), options)
     made = _planned(_facts(context), plan_options)
     write_plan(made, format=chosen(options["format"], as_json=options["as_json"]))
-    return int(made.exit_code)
+    if dry_run or not made.complete or not made.actions:
+        return int(made.exit_code)
+    return _asked_and_applied(made, context.params)
+
+
+def _refuse_without_a_person(context: click.Context) -> None:
+    """Raise RefusedError where nobody can be asked, and UsageError for facts that cannot be written to."""
+    if facts_from(context).bundle:
+        raise UsageError("a bundle cannot be changed", do="Give --dry-run, or read the live estate.")
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        do = "Make a plan with --out, have its digest approved, then `remediate apply`. Or give --dry-run."
+        raise RefusedError("nobody can be asked here, so nothing is applied", do=do)
+
+
+def _asked_and_applied(made: Plan, connection: dict[str, Any]) -> int:
+    """Ask for the plan's digest, and apply it when it is typed."""
+    from remediate.cli.applying import Approval, Sealed, apply_sealed
+
+    sealed = Sealed(made, seal(made), digest(made), "this plan")
+    click.echo(f"Digest {sealed.digest}", err=True)
+    typed = click.prompt("Type its first 12 digits to apply it now", default="", show_default=False, err=True)
+    given_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    approval = Approval(digest=typed, approved_by="typed at the terminal", given_at=given_at)
+    return apply_sealed(sealed, approval, connection)
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediate.render.markdown import code, escape
-from remediate.render.triage_text import hit, named, plural, read_line, span, told_of_times, totals
+from remediate.render.triage_text import hit, named, nothing_found, plural, read_line, span, told_of_times, totals
 from remediate.triage.report import Problem, Report
 
 
@@ -20,7 +20,7 @@ def triage_markdown(report: Report) -> str:
 
 def _table(report: Report) -> str:
     if not report.problems:
-        return "No known problem stands in what was read."
+        return nothing_found(report)
     rows = [
         (escape(one.title), code(one.code) if one.code else "", f"{one.count:,}", one.first, one.last,
          f"{one.devices:,}" if one.devices else "", code(one.command))

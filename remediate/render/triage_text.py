@@ -25,7 +25,7 @@ def triage_text(report: Report, *, bars: bool = False) -> Iterator[Line]:
         yield from _problem(problem, bars=bars)
     if not report.problems:
         yield Line("")
-        yield from wrap("No known problem stands in what was read.", style="title")
+        yield from wrap(nothing_found(report), style="title")
         yield from _sources(report.sources)
     yield from _unread(report)
     yield Line("")
@@ -39,6 +39,11 @@ def read_line(report: Report) -> str:
     sources = plural(len(report.sources), "source") + (f" ({told})" if told else "")
     parts = [sources, plural(report.records, "record"), size(report.size), span(report.first, report.last)]
     return "Read " + ", ".join(filter(None, parts)) + "."
+
+
+def nothing_found(report: Report) -> str:
+    """What is to be said where no problem was found."""
+    return "No known problem stands in what was read." if report.sources else "Nothing was read."
 
 
 def told_of_times(report: Report) -> tuple[str, ...]:

@@ -189,8 +189,7 @@ def _told(record: Record) -> str:
     told = record.text.split()
     if told and sorted(told) != sorted(" ".join(record.data.values()).split()):
         return record.text
-    data = "; ".join(f"{name}: {value}" for name, value in record.data.items())
-    return f"event {record.event_id} of {record.provider or record.channel} {data}"
+    return "; ".join((f"event {record.event_id}", *(f"{name}: {value}" for name, value in record.data.items())))
 
 
 def _essence(record: Record) -> str:

@@ -37,7 +37,7 @@ def scan(chunks: Iterable[bytes], origin: Origin) -> Iterator[Item]:
             event = event_of(shown(fragment.data), origin, kind=KIND, position=fragment.at)
             scanned, span = scanned + 1, span.with_time(event.when)
             if not fragment.closed:
-                yield origin.skipped("an event is cut off; what stands of it was read", position=fragment.at)
+                yield origin.skipped("an event is cut off; what stands of it was read", position=fragment.at, lost=False)
             if origin.search.everything or wanted(event, origin.search):
                 yield event
     yield SourceRead(source=origin.source, kind=KIND, scanned=scanned, first=span.first, last=span.last)
@@ -52,7 +52,7 @@ def wanted(event: Record, search: Search) -> bool:
 
 def _too_long(part: Part, origin: Origin) -> Iterator[Item]:
     if part.kind == "piece":
-        yield origin.skipped("an event of more than 1 MB: read, but not kept whole", position=part.at)
+        yield origin.skipped("an event of more than 1 MB: read, but not kept whole", position=part.at, lost=False)
     positions = [position for position in origin.search.positions(part.data) if position < part.until]
     for at, window in windows(part.data, positions):
         yield Record(source=origin.source, kind=KIND, position=part.at + at, text=flat(shown(window)))

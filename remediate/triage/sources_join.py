@@ -53,12 +53,12 @@ def _seam(data: bytes, origin: Origin, *, at: int) -> Joined:
 def _cut_off(end: Ends, origin: Origin) -> Joined:
     if not end.tail.strip(_TRAILING):
         return Joined(())
-    skipped = origin.skipped("the last record is cut off; what stands of it was read", position=end.tail_at)
+    skipped = origin.skipped("the last record is cut off; what stands of it was read", position=end.tail_at, lost=False)
     return Joined((*fragment_records(end.tail, origin, at=end.tail_at), skipped))
 
 
 def _begun(end: Ends, origin: Origin) -> Joined:
     if not end.head.strip(_TRAILING):
         return Joined(())
-    skipped = origin.skipped("it begins within a record; what stands of it was read", position=end.start)
+    skipped = origin.skipped("it begins within a record; what stands of it was read", position=end.start, lost=False)
     return Joined((*fragment_records(end.head, origin, at=end.start), skipped))

@@ -27,9 +27,9 @@ class Origin(NamedTuple):
         """Return the time with which a line begins."""
         return leading_moment(line, self.assumed_zone)
 
-    def skipped(self, what: str, *, position: int = 0) -> Skipped:
-        """Return what of this source was not read."""
-        return Skipped(source=self.source, what=what, position=position)
+    def skipped(self, what: str, *, position: int = 0, lost: bool = True) -> Skipped:
+        """Return what of this source was not read, or with `lost` unset what is not as it should be."""
+        return Skipped(source=self.source, what=what, position=position, lost=lost)
 
 
 class Ends(NamedTuple):

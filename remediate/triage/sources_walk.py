@@ -46,7 +46,7 @@ def _walk(top: Path, seen: set[_Identity]) -> Iterator[Path | Skipped]:
             yield Skipped(source=str(path), what="neither a file nor a folder")
         elif _identity(state) in seen and state.st_ino:
             what = "a folder that was read already: a loop of links" if folder else "a file that was read already"
-            yield Skipped(source=str(path), what=what)
+            yield Skipped(source=str(path), what=what, lost=False)
         else:
             seen.add(_identity(state))
             waiting.extend(inside)

@@ -108,7 +108,7 @@ class _Scan:
             self.scanned += 1
             begins = max(0, TAGS.last_start(part.data, 0, len(part.data)))
             self._giant = part.data[begins : begins + _HEAD]
-            yield self._origin.skipped("a record of more than 1 MB: read, but not kept whole", position=part.at)
+            yield self._origin.skipped("a record of more than 1 MB: read, but not kept whole", position=part.at, lost=False)
         for at, window in windows(part.data, _before(self._origin.search.positions(part.data), part.until)):
             yield _record(self._giant, window, self._origin, at=part.at + at)
 

@@ -69,8 +69,7 @@ function Set-TemplateState {
     delete the old, add the new. A directory cannot compare a descriptor, so it is written only with a new
     msPKI-Template-Minor-Revision; when its version in replPropertyMetaData then is not exactly one higher, a write was
     overwritten and this throws RemediateNotAsWritten.
-    Returns a table: State is what is read in the end; Written says whether it was this that wrote it; Replication is
-    checked, or not checked and why.
+    Returns a table: State is what is read in the end; Written: this wrote it; Replication: checked, or why not.
     .PARAMETER Connection
     The LdapConnection.
     .PARAMETER DistinguishedName

@@ -1,6 +1,6 @@
 """Every kind of action on a host, live: written, written again, undone, refused where somebody else was faster.
 
-What stands on the host afterwards is compared with what stood there, and the registry's recorder shows what was written.
+What stands on the host afterwards is compared with what stood there; the registry's recorder shows what was written.
 """
 
 from __future__ import annotations

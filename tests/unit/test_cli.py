@@ -19,7 +19,10 @@ from remediate.model.plan import Plan, seal
 from tests.unit.plan_material import BROKEN, HEALTHY
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ["triage", "list", "explain", "run", "plan", "show", "script", "import", "collect"]
+VERBS = [
+    "triage", "list", "explain", "run", "plan", "show", "apply", "script", "import", "verify", "rollback", "runs",
+    "collect",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +112,9 @@ def test_usage_errors_end_with_64_and_leave_stdout_empty(
 
 def test_run_without_dry_run_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--bundle", "b"]) == 64
-    assert "applying does not exist in this version. Give --dry-run." in capsys.readouterr().err
+    assert "a bundle cannot be changed. Give --dry-run" in capsys.readouterr().err
+    assert main(["run", "--dc", "dc1.contoso.test"]) == 3
+    assert "nobody can be asked here, so nothing is applied" in capsys.readouterr().err
 
 
 def test_a_bundle_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,12 +43,23 @@ def test_the_diff_it_shows_is_the_diff_that_is_printed(capsys: pytest.CaptureFix
     assert printed.endswith(below), "copy what the command prints"
 
 
+def test_the_triage_it_shows_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = re.search(r"^`remediate (triage .*)`:$", README, flags=re.MULTILINE)
+    assert arguments is not None
+    assert main(arguments[1].split()) == 2
+    printed = capsys.readouterr().out
+    (shown,) = (text for _, text in BLOCKS if text.startswith("Read "))
+    above, _, below = shown.partition("  ...\n")
+    assert printed.startswith(above), "copy what the command prints"
+    assert printed.endswith(below), "copy what the command prints"
+
+
 def test_its_table_has_every_playbook_and_no_other() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \|", README, flags=re.MULTILINE)
     assert [name for name in rows if "." not in name and name not in _VERBS] == [playbook.name for playbook in every()]
 
 
-_VERBS = ("run", "plan", "show", "script", "import", "list", "explain", "collect")
+_VERBS = ("triage", "run", "plan", "show", "script", "import", "list", "explain", "collect")
 
 
 def test_its_commands_and_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
