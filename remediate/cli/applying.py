@@ -16,7 +16,7 @@ import msgspec
 from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.options import connection_options
 from remediate.cli.output import contents, one_line
-from remediate.model.errors import DocumentError, ExitCode, RefusedError
+from remediate.model.errors import DocumentError, ExitCode, RefusedError, UsageError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan, unseal
 
@@ -63,6 +63,8 @@ def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bo
     Exit codes: 0 applied and verified, 1 error before the first write, 3 refused and nothing written, 4 stopped
     part-way, 5 written and the problem is still there.
     """
+    if not approve and not only_check:
+        raise UsageError("no digest is given", do="Give --approve DIGEST, as change control has it, or --check.")
     sealed = read_sealed(Path(file))
     if only_check:
         return _check(sealed, connection)

@@ -65,7 +65,6 @@ def test_help_names_the_verbs_that_exist_and_no_other(capsys: pytest.CaptureFixt
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "] == VERBS
-    assert not {"apply", "rollback", "verify", "runs"} & set(listed.split())
 
 
 @pytest.mark.parametrize("verb", VERBS)
