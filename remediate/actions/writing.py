@@ -22,7 +22,8 @@ class Drift(RefusedError):
 
 
 class WriteFailed(RemediateError):
-    """A write that failed. `unresolved` is true where nobody can tell whether it took effect: read before anything."""
+    """A write that failed. `unresolved` is true where it may have taken effect, or did and did not last: the next run
+    reads the target before anything else."""
 
     exit_code = ExitCode.STOPPED_PART_WAY
 

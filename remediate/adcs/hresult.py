@@ -6,7 +6,7 @@ Names are those of [MS-ERREF] 2.1.1 and of Win32's com-error-codes-4 page, which
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from remediate.adcs.hresult_names import PUBLISHED
 
@@ -83,14 +83,12 @@ class HResult(int):
         return f"0x{int(self):08X}"
 
 
-# In a text: 0x..., the eight digits alone (but not the start of a GUID), a number with a minus or dash, one without.
-_IN_TEXT = re.compile(
-    r"(?<![0-9A-Za-z])0x(?:0*|f{8})([0-9a-f]{8})(?![0-9a-z])"
-    r"|(?<![0-9A-Za-z_{.-])([89][0-9a-f]{7})(?![0-9a-z_]|-[0-9a-f]{4}-)"
-    r"|(?<![0-9A-Za-z])[-\u2212\u2013]\s?(\d{9,10})(?![0-9a-z])"
-    r"|(?<![0-9A-Za-z_.-])(\d{10})(?![0-9a-z_]|\.\d)",
-    re.IGNORECASE,
-)
+# Where a code may stand in a text: every spelling has eight hexadecimal digits or more in a row.
+_DIGITS = re.compile(r"[0-9A-Fa-f]{8,24}")
+# 0x80094812, also with the leading zeros or ones of 64 bits.
+_PREFIXED = re.compile(r"(?:0*|[fF]{8})([0-9A-Fa-f]{8})")
+_GUID_GOES_ON = re.compile(r"-[0-9A-Fa-f]{4}-")
+_MINUS = "-\u2212\u2013"
 
 
 def found_in(text: str, *, also: Collection[int] = ()) -> tuple[HResult, ...]:
@@ -99,19 +97,39 @@ def found_in(text: str, *, also: Collection[int] = ()) -> tuple[HResult, ...]:
     Any number is one that is written with 0x; without it, a known one, or a signed one of the facilities WIN32,
     SECURITY and CERT. `also` are numbers that count though they are no failure, written with 0x.
     """
-    return tuple(dict.fromkeys(_codes(text, also)))
+    codes = (_code(text, digits, also) for digits in _DIGITS.finditer(text))
+    return tuple(dict.fromkeys(code for code in codes if code is not None))
 
 
-def _codes(text: str, also: Collection[int]) -> Iterator[HResult]:
-    for hexadecimal, bare, signed, unsigned in _IN_TEXT.findall(text):
-        if hexadecimal:
-            code = HResult(int(hexadecimal, 16))
-            plausible = code.is_failure or code in also
-        elif signed:
-            code = HResult(-int(signed) & 0xFFFFFFFF)
-            plausible = int(signed) <= 0x80000000 and (code in NAMES or code.facility in _SIGNED_FACILITIES)
-        else:
-            code = HResult(int(bare, 16) if bare else int(unsigned))
-            plausible = code in NAMES
-        if plausible and (code.is_failure or code in also):
-            yield code
+def _code(text: str, digits: re.Match[str], also: Collection[int]) -> HResult | None:
+    """Return the code that these digits are, by what stands before and behind them; None when they are none."""
+    start, end, run = digits.start(), digits.end(), digits.group()
+    before, behind = text[max(start - 3, 0) : start], text[end : end + 1]
+    if behind.isalnum() or behind == "_":
+        return None
+    if before[-2:] in ("0x", "0X"):
+        whole = _PREFIXED.fullmatch(run) if not before[:-2].isalnum() else None
+        code = HResult(int(whole[1], 16)) if whole else None
+        return code if code is not None and (code.is_failure or code in also) else None
+    if run.isdecimal() and before.rstrip()[-1:] in tuple(_MINUS) and len(run) in (9, 10):
+        return _signed(int(run), before.rstrip()[:-1])
+    if before[-1:].isalnum() or before[-1:] in tuple("_.-{"):
+        return None
+    return _bare(run, text, end)
+
+
+def _signed(number: int, before: str) -> HResult | None:
+    code = HResult(-number & 0xFFFFFFFF)
+    known = code in NAMES or code.facility in _SIGNED_FACILITIES
+    return code if known and number <= 0x80000000 and code.is_failure and not before[-1:].isalnum() else None
+
+
+def _bare(run: str, text: str, end: int) -> HResult | None:
+    """Eight digits, but not those with which a GUID begins, or a decimal number without a sign."""
+    if len(run) == 10 and run.isdecimal() and not re.match(r"\.\d", text[end : end + 2]):
+        code = HResult(int(run))
+    elif len(run) == 8 and not _GUID_GOES_ON.match(text, end):
+        code = HResult(int(run, 16))
+    else:
+        return None
+    return code if code in NAMES and code.is_failure else None

@@ -15,14 +15,16 @@ import msgspec
 
 from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.options import connection_options
-from remediate.cli.output import contents, one_line
+from remediate.cli.output import contents, one_line, write_json, write_lines
 from remediate.model.errors import DocumentError, ExitCode, RefusedError, UsageError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan, unseal
+from remediate.render.documents import AppliedDocument, ApprovalDescription, drifted_values
 
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
-    from remediate.engine.applying import Drifted, Step
+    from remediate.engine.applying import Drifted
+    from remediate.engine.verifying import Verification
     from remediate.runs.folder import RunFolder
 
 # No change here takes longer; a lock that a killed run leaves behind is dead by then.
@@ -56,8 +58,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--go-on", is_flag=True, help="Go on with a run that was broken off, without asking.")
 @click.option("--runs", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS", help="Where runs are kept.")
 @connection_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bool, go_on: bool, runs: str | None,
-          **connection: Any) -> int:  # fmt: skip
+          as_json: bool, **connection: Any) -> int:  # fmt: skip
     """Change what an approved PLAN says, on the live hosts and the live directory.
 
     Exit codes: 0 applied and verified, 1 error before the first write, 3 refused and nothing written, 4 stopped
@@ -67,14 +70,20 @@ def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bo
         raise UsageError("no digest is given", do="Give --approve DIGEST, as change control has it, or --check.")
     sealed = read_sealed(Path(file))
     if only_check:
-        return _check(sealed, connection)
+        return _check(sealed, connection, root=runs_root(runs), as_json=as_json)
     given_at = f"{_now():%Y-%m-%dT%H:%M:%SZ}"
     approval = Approval(digest=approve, ticket=ticket, approved_by=approved_by, given_at=given_at)
-    return apply_sealed(sealed, approval, connection, go_on=go_on, runs=runs)
+    return apply_sealed(sealed, approval, connection, go_on=go_on, runs=runs, as_json=as_json)
 
 
 def apply_sealed(
-    sealed: Sealed, approval: Approval, connection: dict[str, Any], *, go_on: bool = False, runs: str | None = None
+    sealed: Sealed,
+    approval: Approval,
+    connection: dict[str, Any],
+    *,
+    go_on: bool = False,
+    runs: str | None = None,
+    as_json: bool = False,
 ) -> int:
     """Apply a plan under an approval and return the exit code. Raises RefusedError before anything is written."""
     from remediate.engine.admission import check_plan
@@ -84,16 +93,27 @@ def apply_sealed(
     earlier = _earlier(root, sealed, go_on=go_on)
     with _writers(sealed.plan, connection) as writers:
         _admit(sealed.plan, writers)
-        return _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
+        document = _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
+    return _tell(document, as_json=as_json)
 
 
-def _check(sealed: Sealed, connection: dict[str, Any]) -> int:
-    from remediate.engine.admission import check_plan
+def _check(sealed: Sealed, connection: dict[str, Any], *, root: Path, as_json: bool) -> int:
+    """Ask all that `apply` asks before it writes, and tell all of it, not only the first that would be refused."""
+    from remediate.engine.admission import check_plan, check_unused
+    from remediate.engine.checking import check_all
+    from remediate.render.applied_check import check_document, check_lines
 
     check_plan(sealed.plan, sealed.digest, approved=sealed.digest, now=_now(), where=sealed.where)
+    run = run_of_plan(root, sealed.digest, source="apply")
+    lines = run.whole_journal().lines if run else ()
+    check_unused(lines, run=run.name if run else "")
     with _writers(sealed.plan, connection) as writers:
-        _admit(sealed.plan, writers)
-        return _told_check(sealed.plan, writers)
+        document = check_document(check_all(sealed.plan, writers, lines), plan_id=sealed.digest)
+    if as_json:
+        write_json(document)
+    else:
+        write_lines(check_lines(document))
+    return document.exit_code
 
 
 def read_sealed(path: Path) -> Sealed:
@@ -146,18 +166,6 @@ def _admit(plan: Plan, writers: dict[str, Writer]) -> None:
     check_rights(plan, writers)
 
 
-def _told_check(plan: Plan, writers: dict[str, Writer]) -> int:
-    from remediate.engine.applying import read_steps
-
-    steps = read_steps(plan, writers)
-    for step in steps:
-        click.echo(one_line(f"  {step.verdict:<11} {step.action.id}. {step.action.label}  ({step.target})"))
-    if any(step.verdict == "drifted" for step in steps):
-        return int(ExitCode.REFUSED)
-    click.echo("Every target is the plan's, every right is there. Nothing was changed.")
-    return int(ExitCode.NOTHING_TO_DO)
-
-
 def _apply(
     sealed: Sealed,
     writers: dict[str, Writer],
@@ -166,10 +174,13 @@ def _apply(
     earlier: RunFolder | None,
     approval: Approval,
     connection: dict[str, Any],
-) -> int:
+) -> AppliedDocument:
+    from remediate.cli.detecting_again import verified
     from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
+    from remediate.render.applied import Run, applied
     from remediate.runs.folder import alone
 
+    found: Verification | None = None
     try:
         lines = earlier.whole_journal().lines if earlier else ()
         refuse_drift(read_steps(sealed.plan, writers, lines))
@@ -180,33 +191,20 @@ def _apply(
                 sealed.plan, writers, window=window, record=run.append, earlier=lines, clock=_now, stop=stop
             )
             if code is ExitCode.NOTHING_TO_DO:
-                code = _verified(sealed.plan, steps, writers, connection)
+                found = verified(sealed.plan, writers, connection)
+                code = _ended(found)
                 run.append(_closed(window.who, code))
     except Drifted as error:
         _tell_drift(error)
         raise
-    _tell(run, steps)
-    return int(code)
+    told = ApprovalDescription(**msgspec.structs.asdict(approval))
+    of = Run(name=run.name, folder=str(run.path), plan_id=sealed.digest)
+    return applied(of, steps, approval=told, exit_code=int(code), verification=found)
 
 
-def _verified(plan: Plan, steps: tuple[Step, ...], writers: dict[str, Writer], connection: dict[str, Any]) -> ExitCode:
-    """Read everything once more, then detect again: 5 where what was written does not stand or does not help."""
-    from remediate.cli.detecting_again import detect_again
-
-    for step in steps:
-        if step.action.kind != "restart_service" and writers[step.target].read(step.action) != step.after:
-            click.echo(one_line(f"  {step.action.id}. {step.action.label}: it does not stand any more"))
-            return ExitCode.STILL_BROKEN
-    again = detect_again(plan, connection)
-    for finding in again.still:
-        seen = "; ".join(f"{one.shows} ({one.where})" for one in finding.evidence)
-        click.echo(one_line(f"  still found: {finding.playbook}, {finding.target.name}: {finding.message} {seen}"))
-    if again.still:
-        return ExitCode.STILL_BROKEN
-    if not again.complete:
-        click.echo("  written, and it could not be verified: a fact that decides it cannot be read now")
-        return ExitCode.ERROR
-    return ExitCode.NOTHING_TO_DO
+def _ended(found: Verification) -> ExitCode:
+    """5 where what was written does not stand or does not help, 1 where that could not be read."""
+    return ExitCode.STILL_BROKEN if found.is_broken else found.exit_code
 
 
 def _new_run(root: Path, sealed: Sealed, approval: Approval) -> RunFolder:
@@ -239,21 +237,21 @@ def _between_actions() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, former)
 
 
-def _tell(run: RunFolder, steps: tuple[Step, ...]) -> None:
-    for step in steps:
-        detail = f"   {step.detail}" if step.detail else ""
-        click.echo(one_line(f"  {step.outcome:<11} {step.action.id}. {step.action.label}  ({step.target}){detail}"))
-    click.echo(f"Run {run.name}, kept in {run.path}")
+def _tell(document: AppliedDocument, *, as_json: bool) -> int:
+    from remediate.render.applied import applied_lines
+
+    if as_json:
+        write_json(document)
+    else:
+        write_lines(applied_lines(document))
+    return document.exit_code
 
 
 def _tell_drift(error: Drifted) -> None:
-    from remediate.engine.applying import changes_of
+    from remediate.render.applied import drift_lines
+    from remediate.render.text import as_text
 
-    for step in error.steps:
-        click.echo(one_line(f"  {step.action.id}. {step.action.label}  ({step.target})"), err=True)
-        for name, approved, now, wanted in changes_of((step,)):
-            for word, value in (("approved", approved), ("now", now), ("wanted", wanted)):
-                click.echo(one_line(f"     {word:<9} {name} = {'absent' if value is None else value[:80]}"), err=True)
+    click.echo(as_text(drift_lines(drifted_values(error.steps))), nl=False, err=True)
 
 
 def _who() -> str:

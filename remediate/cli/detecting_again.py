@@ -1,40 +1,35 @@
-"""After a run: the playbooks look once more at what it touched, because a value written is not yet a problem solved."""
+"""After a run: every address is read once more, and the playbooks look again at what it touched."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
-
-import msgspec
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from remediate.cli.options import FactOptions
 from remediate.engine.returned import DIRECTORY
-from remediate.model.finding import Finding
-from remediate.model.places import PublishingPlace, TemplatePlace
+from remediate.model.errors import RemediateError
 from remediate.model.plan import Plan
 
-
-class DetectedAgain(msgspec.Struct, frozen=True):
-    """The problems of the plan that are still found, and whether all facts could be read to tell."""
-
-    still: tuple[Finding, ...]
-    complete: bool
+if TYPE_CHECKING:
+    from remediate.actions.writing import Writer
+    from remediate.engine.verifying import Verification
 
 
-def detect_again(plan: Plan, connection: dict[str, Any]) -> DetectedAgain:
-    """Read the plan's targets live and return what is still found of what it changed. Raises TransportError."""
+def verified(plan: Plan, writers: Mapping[str, Writer], connection: dict[str, Any]) -> Verification:
+    """Read what the plan touched, live, and detect again. What cannot be read is told in the result, and not raised."""
     from remediate.cli.facts import read_facts
-    from remediate.engine.planning import PlanOptions, make_plan
+    from remediate.engine.verifying import Verification, found_again, stands_now, touched_by
 
-    touched = {name for action in plan.actions for name in action.because}
-    if not touched:  # a rollback brings the problem back on purpose
-        return DetectedAgain((), complete=True)
-    snapshot = read_facts(_facts(plan, connection), terminal=sys.stdin.isatty())
-    playbooks = tuple(plan.options.get("playbooks", ())) or tuple(plan.playbooks)
-    again = make_plan(snapshot, PlanOptions(playbooks=playbooks, templates=_templates(plan)))
-    mine = {name.partition("/")[0] for name in touched}
-    complete = not any(item.needed and (item.playbook in mine or not item.playbook) for item in again.unknown)
-    return DetectedAgain(tuple(one for one in again.findings if one.id in touched), complete)
+    standing = stands_now(plan, writers)
+    if not touched_by(plan):
+        return Verification(standing=standing)
+    try:
+        snapshot = read_facts(_facts(plan, connection), terminal=sys.stdin.isatty())
+        still, unknown = found_again(plan, snapshot)
+    except RemediateError as error:
+        return Verification(standing=standing, unknown=(str(error),))
+    return Verification(standing=standing, still=still, unknown=unknown)
 
 
 def _facts(plan: Plan, connection: dict[str, Any]) -> FactOptions:
@@ -47,13 +42,3 @@ def _facts(plan: Plan, connection: dict[str, Any]) -> FactOptions:
         connector=by_kind.get("connector", ()),
         **{name: connection[name] for name in ("trust", "user", "tls", "timeout")},
     )
-
-
-def _templates(plan: Plan) -> tuple[str, ...]:
-    """The templates that were asked for, and those that the plan changed."""
-    changed = {
-        action.place.template if isinstance(action.place, PublishingPlace) else action.target.name
-        for action in plan.actions
-        if isinstance(action.place, TemplatePlace | PublishingPlace)
-    }
-    return tuple(sorted({*plan.options.get("templates", ()), *changed}))

@@ -17,7 +17,7 @@ def write_failure(error: RemediateError, arguments: Sequence[str], *, exit_code:
         write_json(error_document(error, exit_code=exit_code))
 
 
-_WITH_FORMAT = {"triage", "run", "plan", "show"}
+_WITH_FORMAT = {"triage", "run", "plan", "show", "rollback"}
 
 
 def json_is_asked_for(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.output import one_line, write_json
 from remediate.model.errors import ExitCode, RefusedError, UsageError
 from remediate.model.plan import Plan, unseal
@@ -49,7 +49,7 @@ def import_results(paths: tuple[str, ...], plan_file: str | None, runs: str | No
     named = tuple(map(Path, paths))
     items = returned(named)
     digest = _one_plan(items)
-    root = _root(runs)
+    root = runs_root(runs)
     sealed = _plan_for(digest, _candidates(named, plan_file), root)
     _check(items, sealed)
     with alone(root, digest):
@@ -86,7 +86,7 @@ def _plan_for(digest: str, files: Iterable[PlanFile], root: Path) -> Sealed:
         if found == digest:
             return Sealed(plan, file.text, found)
         other = other or Sealed(plan, file.text, found)
-    run = _run_of(digest, root)
+    run = run_of_plan(root, digest, source="import")
     if run:
         return Sealed(run.plan()[0], run.sealed(), digest)
     if other is None:
@@ -102,29 +102,11 @@ def _check(items: Iterable[Returned], sealed: Sealed) -> None:
         check(item.result, sealed.plan, sealed.digest, where=item.where)
 
 
-def _root(given: str | None) -> Path:
-    from remediate.runs.folder import state_folder
-
-    return Path(given) if given else state_folder(os.environ, home=Path.home(), windows=os.name == "nt")
-
-
-def _run_of(digest: str, root: Path) -> RunFolder | None:
-    """The run that results of this plan were imported into before. Raises RefusedError when it was edited or torn."""
-    from remediate.runs.folder import runs
-
-    for run in runs(root):
-        if run.name.endswith(digest[:8]) and run.plan()[1] == digest:
-            lines = run.whole_journal().lines
-            if lines and lines[0].event == "opened" and lines[0].source == "import":
-                return run
-    return None
-
-
 def _import(items: tuple[Returned, ...], sealed: Sealed, root: Path) -> ImportDocument:
     from remediate.engine.returned import is_held, lines_for
     from remediate.render.imported import Run, imported
 
-    run = _run_of(sealed.digest, root)
+    run = run_of_plan(root, sealed.digest, source="import")
     held = run.whole_journal().lines if run else ()
     new = tuple(item for item in items if not is_held(item.result, held))
     if run and not new:

@@ -20,16 +20,17 @@ def runs_root(given: str | None) -> Path:
 
 
 def run_of_plan(root: Path, digest: str, *, source: str) -> RunFolder | None:
-    """Return the last run of a plan that `source` (`apply` or `import`) began.
+    """Return the last run of a plan that `source` (`apply` or `import`) began; its last line may be torn.
 
-    Raises RefusedError when its journal was edited, or torn.
+    Raises RefusedError when its journal was edited.
     """
     from remediate.runs.folder import runs
 
     found = None
     for run in runs(root):
         if run.name.endswith(digest[:8]) and run.plan()[1] == digest:
-            lines = run.whole_journal().lines
+            journal = run.journal()
+            lines = journal.lines if journal.torn and journal.lines else run.whole_journal().lines
             if lines and lines[0].event == "opened" and lines[0].source == source:
                 found = run
     return found

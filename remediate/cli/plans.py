@@ -44,7 +44,7 @@ def run(context: click.Context, /, names: tuple[str, ...], dry_run: bool, every:
     written; 4 stopped part-way; 5 written and the problem is still there.
     """
     if not dry_run:
-        _refuse_without_a_person(context)
+        _refuse_without_a_person(context, format=chosen(options["format"], as_json=options["as_json"]))
     plan_options = _options(_meant(names, every=every), options)
     made = _planned(_facts(context), plan_options)
     write_plan(made, format=chosen(options["format"], as_json=options["as_json"]))
@@ -53,10 +53,13 @@ def run(context: click.Context, /, names: tuple[str, ...], dry_run: bool, every:
     return _asked_and_applied(made, context.params)
 
 
-def _refuse_without_a_person(context: click.Context) -> None:
-    """Raise RefusedError where nobody can be asked, and UsageError for facts that cannot be written to."""
+def _refuse_without_a_person(context: click.Context, *, format: str) -> None:
+    """Raise RefusedError where nobody can be asked, and UsageError for what cannot be written to or be read there."""
     if facts_from(context).bundle:
         raise UsageError("a bundle cannot be changed", do="Give --dry-run, or read the live estate.")
+    if format == "json":
+        do = "Give --dry-run; or `remediate plan --json --out`, then `remediate apply --json`."
+        raise UsageError("who is asked reads a diff, and not JSON", do=do)
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         do = "Make a plan with --out, have its digest approved, then `remediate apply`. Or give --dry-run."
         raise RefusedError("nobody can be asked here, so nothing is applied", do=do)

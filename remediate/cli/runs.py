@@ -10,57 +10,66 @@ import click
 
 from remediate.cli.kept_runs import run_named, runs_root
 from remediate.cli.options import connection_options, output_options
-from remediate.cli.output import chosen, one_line, save, write_plan
-from remediate.model.errors import ExitCode
+from remediate.cli.output import chosen, save, write_json, write_lines, write_plan
+from remediate.model.errors import DocumentError, ExitCode, RefusedError
+from remediate.model.journal import Journal
 from remediate.model.plan import seal
 
 if TYPE_CHECKING:
     from remediate.model.plan import Plan
+    from remediate.render.documents import ApprovalDescription, RunDescription
     from remediate.runs.folder import RunFolder
 
 _RUNS = click.option("--runs", "folder", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS",
                      help="Where runs are kept.")  # fmt: skip
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
 @click.command("runs")
 @click.argument("name", metavar="[RUN]", default="")
 @_RUNS
-def runs_(name: str, folder: str | None) -> int:
+@_JSON
+def runs_(name: str, folder: str | None, as_json: bool) -> int:
     """Tell what was applied, when, by whom, with which approval, and how it ended; of one RUN each action.
 
     Exit codes: 0 read, 1 a journal was edited or torn.
     """
+    from remediate.render.applied_runs import runs_lines
+    from remediate.render.documents import RunsDocument
     from remediate.runs.folder import runs
 
     root = runs_root(folder)
-    chosen_runs = [run_named(root, name)] if name else list(runs(root))
-    if not chosen_runs:
-        click.echo(f"No runs in {root}.")
-    whole = [_told(run, every=bool(name)) for run in chosen_runs]
-    return int(ExitCode.NOTHING_TO_DO if all(whole) else ExitCode.ERROR)
+    meant = [run_named(root, name)] if name else list(runs(root))
+    document = RunsDocument(folder=str(root), runs=tuple(map(_described, meant)))
+    if as_json:
+        write_json(document)
+    else:
+        write_lines(runs_lines(document, every=bool(name)))
+    return int(ExitCode.ERROR if any(run.trouble for run in document.runs) else ExitCode.NOTHING_TO_DO)
 
 
-def _told(run: RunFolder, *, every: bool) -> bool:
-    from remediate.engine.returned import standings
+def _described(run: RunFolder) -> RunDescription:
+    """A run; what of it cannot be read or believed is told, and hides no other run."""
+    from remediate.render.applied import Run
+    from remediate.render.applied_runs import run_description
 
-    journal = run.journal()
-    plan, digest = run.plan()
-    found = standings(plan, journal.lines)
-    done = sum(one.is_done for one in found)
-    first = journal.lines[0] if journal.lines else None
-    who = f" by {first.by}" if first and first.by else ""
-    ended = "ended" if any(line.event == "closed" for line in journal.lines) else "not ended"
-    click.echo(one_line(f"{run.name}  {first.source if first else ''}{who}  {done} of {len(found)} done, {ended}"))
-    if every:
-        click.echo(f"  plan {digest}")
-        for line in run.approval():
-            click.echo(one_line(f"  {line}"))
-        for one in found:
-            detail = f"   {one.detail}" if one.detail else ""
-            click.echo(one_line(f"  {one.state:<11} {one.action.id}. {one.action.label}  ({one.target}){detail}"))
-    for trouble in filter(None, (journal.broken, "its last line was not written to its end" * journal.torn)):
-        click.echo(one_line(f"  the journal cannot be believed: {trouble}"))
-    return not (journal.broken or journal.torn)
+    of = Run(name=run.name, folder=str(run.path), plan_id="")
+    journal, approval = Journal(()), None
+    try:
+        journal, approval = run.journal(), _approval(run)
+        plan, digest = run.plan()
+    except (DocumentError, RefusedError) as error:
+        return run_description(of, plan=None, journal=journal, approval=approval, trouble=str(error))
+    of = Run(name=run.name, folder=str(run.path), plan_id=digest)
+    return run_description(of, plan=plan, journal=journal, approval=approval)
+
+
+def _approval(run: RunFolder) -> ApprovalDescription | None:
+    from remediate.render.documents import ApprovalDescription
+
+    kept = run.approval()
+    names = ApprovalDescription.__struct_fields__
+    return ApprovalDescription(**{name: kept.get(name, "") for name in names}) if kept else None
 
 
 @click.command()
@@ -88,35 +97,35 @@ def rollback(name: str, out: str | None, dry_run: bool, folder: str | None, form
 @click.argument("name", metavar="PLAN|RUN")
 @_RUNS
 @connection_options
-def verify(name: str, folder: str | None, **connection: Any) -> int:
-    """Read what a PLAN or a RUN touched once more.
+@_JSON
+def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> int:
+    """Read what a PLAN or a RUN touched once more, and look for its problems again.
 
-    Exit codes: 0 all of it stands as wanted, 1 something could not be read, 2 something does not stand.
+    Exit codes: 0 all of it stands as wanted and helps, 1 something could not be read, 2 something does not stand, or
+    the problem is still found.
     """
-    plan = _plan(name, folder)
-    from remediate.actions.states import before_and_after
+    from remediate.cli.detecting_again import verified
     from remediate.cli.writers import open_writers
-    from remediate.engine.returned import REVISION, target_of
+    from remediate.render.applied import verification_lines, verify_document
 
+    plan, digest = _plan(name, folder)
     writers = open_writers(plan, connection, terminal=sys.stdin.isatty())
-    stands = True
     try:
-        for action in plan.actions:
-            wanted = {key: value for key, value in before_and_after(action)[1].items() if key != REVISION}
-            now = writers[target_of(action)].read(action)
-            same = all(now.get(key) == value for key, value in wanted.items())
-            stands = stands and same
-            word = "as wanted" if same else "not as wanted"
-            click.echo(one_line(f"  {word:<13} {action.id}. {action.label}  ({target_of(action)})"))
+        document = verify_document(verified(plan, writers, connection), plan_id=digest)
     finally:
         for writer in writers.values():
             writer.close()
-    return int(ExitCode.NOTHING_TO_DO if stands else ExitCode.FINDINGS)
+    if as_json:
+        write_json(document)
+    else:
+        write_lines(verification_lines(document.verification, listed=True))
+    return document.exit_code
 
 
-def _plan(name: str, folder: str | None) -> Plan:
+def _plan(name: str, folder: str | None) -> tuple[Plan, str]:
     from remediate.cli.applying import read_sealed
 
     if Path(name).is_file():
-        return read_sealed(Path(name)).plan
-    return run_named(runs_root(folder), name).plan()[0]
+        sealed = read_sealed(Path(name))
+        return sealed.plan, sealed.digest
+    return run_named(runs_root(folder), name).plan()

@@ -28,8 +28,8 @@ _SHOWN = 80
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where one action stands after all results so far.
 
-    `state` is `done`, `as wanted` (found so), `undone`, `unresolved` (begun, and nothing says how it ended),
-    `declined`, `not as wanted` (verify.ps1 found it so) or `open`.
+    `state` is `done`, `as wanted` (found so), `undone`, `unresolved` (begun, and nothing says how it ended), `failed`
+    (the target refused it), `declined`, `not as wanted` (verify.ps1 found it so) or `open`.
     """
 
     action: Action
@@ -176,6 +176,8 @@ def _state(state: str, line: JournalLine, *, restarts: bool) -> str:
             return state if state == "done" or restarts else "as wanted"
         case "declined":
             return state if line.undo or state == "undone" else "declined"
+        case "failed":
+            return state if line.undo else "failed"
         case "not as wanted":
             return state if state in ("open", "undone", "declined") else "not as wanted"
     return state

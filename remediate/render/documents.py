@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from remediate.engine.device_logs import DeviceLog
 from remediate.facts.documents import Failure
 from remediate.model.errors import RemediateError, TransportError, UnknownFact
+from remediate.model.finding import Finding
 from remediate.model.result import ScriptKind
+
+if TYPE_CHECKING:
+    from remediate.engine.applying import Step
 
 
 class CauseDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +118,121 @@ class ImportDocument(msgspec.Struct, frozen=True, kw_only=True):
     differs: tuple[str, ...]
 
 
-class ErrorDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened, where, why, and what to do next; `code` is the HRESULT, Win32 or LDAP code where there is one."""
+class ApprovalDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """The approval as it was given; `given_at` is UTC, what was not given is empty."""
+
+    digest: str
+    ticket: str = ""
+    approved_by: str = ""
+    given_at: str = ""
+
+
+class VerificationDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read after the run: where each action stands (`as wanted`, `not as wanted`, `not read`), the plan's
+    problems that are still found, and what could not be known."""
+
+    as_wanted: bool
+    actions: tuple[ActionStanding, ...]
+    still_found: tuple[Finding, ...]
+    unknown: tuple[str, ...]
+
+
+class AppliedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`remediate apply --json`: the run, what became of each action, and the verification, which is absent where the
+    run stopped part-way. `state` is `done`, `as wanted`, `failed`, `unresolved` or `not reached`; `takes_effect` names
+    what delays the effect of what was done."""
+
+    run: str
+    folder: str
+    plan_id: str
+    approval: ApprovalDescription
+    exit_code: int
+    actions: tuple[ActionStanding, ...]
+    takes_effect: tuple[str, ...]
+    verification: VerificationDescription | None
+
+
+class TargetStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A target of a plan: `state` is `the plan's`, `another` or `not read`."""
+
+    name: str
+    state: str
+    detail: str
+
+
+class RightStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """An action before the window: `state` is `as approved`, `as wanted`, `drifted` or `not read`; `needs` the right in
+    the plan's words, `lacks` what the present account lacks: empty when nothing, null when that cannot be told."""
+
+    id: int
+    label: str
+    target: str
+    state: str
+    needs: str
+    lacks: str | None
+    detail: str
+
+
+class DriftedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is no longer as approved; null is absent."""
+
+    action: int
+    label: str
+    target: str
+    name: str
+    approved: str | None
+    now: str | None
+    wanted: str | None
+
+
+class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`remediate apply --check --json`: whether the plan could be applied now, by the present account."""
+
+    plan_id: str
+    exit_code: int
+    targets: tuple[TargetStanding, ...]
+    actions: tuple[RightStanding, ...]
+    drift: tuple[DriftedValue, ...]
+
+
+class VerifyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`remediate verify --json`."""
+
+    plan_id: str
+    exit_code: int
+    verification: VerificationDescription
+
+
+class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A run: `source` is `apply` or `import`; `ended` the exit code it ended with, null when it did not end.
+
+    `trouble` tells why the run cannot be believed, empty when all is well. `actions` stand in the order of the plan.
+    """
+
+    run: str
+    folder: str
+    source: str
+    opened: str
+    by: str
+    plan_id: str
+    approval: ApprovalDescription | None
+    ended: int | None
+    trouble: str
+    actions: tuple[ActionStanding, ...]
+
+
+class RunsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`remediate runs --json`: the folder of all runs, and the runs, oldest first."""
+
+    folder: str
+    runs: tuple[RunDescription, ...]
+
+
+class ErrorDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened, where, why, and what to do next; `code` is the HRESULT, Win32 or LDAP code where there is one.
+
+    `drift` is there when a plan was refused because values are no longer as approved.
+    """
 
     what: str
     where: str
@@ -120,6 +240,7 @@ class ErrorDescription(msgspec.Struct, frozen=True, kw_only=True):
     do: str
     code: str
     exit_code: int
+    drift: tuple[DriftedValue, ...] = ()
 
 
 class ErrorDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,8 +251,35 @@ class ErrorDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 def error_document(error: RemediateError, *, exit_code: int) -> ErrorDocument:
     """Return the error as a document. It holds what the line on stderr says, in its parts."""
-    code = error.code if isinstance(error, TransportError | UnknownFact) else ""
+    from remediate.engine.applying import Drifted
+
     described = ErrorDescription(
-        what=error.what, where=error.where, why=error.why, do=error.do, code=code, exit_code=exit_code
+        what=error.what,
+        where=error.where,
+        why=error.why,
+        do=error.do,
+        code=error.code if isinstance(error, TransportError | UnknownFact) else "",
+        exit_code=exit_code,
+        drift=drifted_values(error.steps) if isinstance(error, Drifted) else (),
     )
     return ErrorDocument(error=described)
+
+
+def drifted_values(steps: Iterable[Step]) -> tuple[DriftedValue, ...]:
+    """Return approved, now and wanted of every value of these steps that is not as approved."""
+    from remediate.engine.applying import changes_of
+
+    return tuple(
+        DriftedValue(
+            action=step.action.id,
+            label=step.action.label,
+            target=step.target,
+            name=name,
+            approved=approved,
+            now=now,
+            wanted=wanted,
+        )
+        for step in steps
+        for name, approved, now, wanted in changes_of((step,))
+        if now != approved
+    )

@@ -14,12 +14,16 @@ import msgspec
 
 from remediate.model.plan import Plan
 from remediate.render.documents import (
+    AppliedDocument,
     BundleDocument,
+    CheckDocument,
     CollectorsDocument,
     ErrorDocument,
     HandoverDocument,
     ImportDocument,
     PlaybooksDocument,
+    RunsDocument,
+    VerifyDocument,
 )
 from remediate.triage.report import Report
 
@@ -31,6 +35,10 @@ DOCUMENTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "collectors": CollectorsDocument,
     "handover": HandoverDocument,
     "import": ImportDocument,
+    "applied": AppliedDocument,
+    "check": CheckDocument,
+    "verify": VerifyDocument,
+    "runs": RunsDocument,
     "error": ErrorDocument,
 }
 """The documents by name; the schema of each stands in NAME.schema.json."""

@@ -12,17 +12,19 @@ from remediate.triage.report import Problem, Proof, Report, Source
 _MOST_LISTED = 8
 _BARS = "▁▂▃▄▅▆▇█"
 _COLUMNS = 64
-_STYLES = {"problem": "problem", "unknown": "unknown", "consequence": "title"}
-_HEADS = {"problem": "PROBLEM", "unknown": "UNKNOWN", "consequence": "ALSO"}
+_MOST_UNKNOWN = 3
+_STYLES = {"problem": "problem", "warning": "title", "unknown": "unknown", "consequence": "title"}
+_HEADS = {"problem": "PROBLEM", "warning": "WARNING", "unknown": "UNKNOWN", "consequence": "ALSO"}
 
 
 def triage_text(report: Report, *, bars: bool = False) -> Iterator[Line]:
     """Yield the report as lines. With `bars` each problem has a histogram over time, where it has times."""
     yield from wrap(read_line(report), style="title")
     yield from wrap(" ".join(told_of_times(report)), style="muted") if told_of_times(report) else ()
-    for problem in report.problems:
+    for problem in _on_screen(report):
         yield Line("")
         yield from _problem(problem, bars=bars)
+    yield from _more_codes([one for one in report.problems if one.kind == "unknown"][_MOST_UNKNOWN:])
     if not report.problems:
         yield Line("")
         yield from wrap(nothing_found(report), style="title")
@@ -30,6 +32,23 @@ def triage_text(report: Report, *, bars: bool = False) -> Iterator[Line]:
     yield from _unread(report)
     yield Line("")
     yield from wrap(totals(report), style="title")
+
+
+def _on_screen(report: Report) -> Iterator[Problem]:
+    """Yield what is shown whole: everything but the rarer of many codes that nobody knows."""
+    unknown = [one for one in report.problems if one.kind == "unknown"][_MOST_UNKNOWN:]
+    return (one for one in report.problems if one not in unknown)
+
+
+def _more_codes(problems: list[Problem]) -> Iterator[Line]:
+    if problems:
+        yield Line("")
+        yield Line("UNKNOWN  More codes that no playbook knows", "unknown")
+    for one in problems[:_MOST_LISTED]:
+        shown = f"{one.code}  {one.name or 'no known name'}  {plural(one.count, 'time')}  {span(one.first, one.last)}"
+        yield from wrap(shown.rstrip(), first="  ")
+    if len(problems) > _MOST_LISTED:
+        yield Line(f"  and {len(problems) - _MOST_LISTED} more, all in --json")
 
 
 def read_line(report: Report) -> str:
@@ -66,9 +85,10 @@ def totals(report: Report) -> str:
     """The last line: how many problems, and whether everything could be read."""
     kinds = Counter(problem.kind for problem in report.problems)
     found = [plural(kinds["problem"], "problem")]
-    found += (
-        [plural(kinds["unknown"], "code without a playbook", "codes without a playbook")] if kinds["unknown"] else []
-    )
+    if kinds["warning"]:
+        found.append(plural(kinds["warning"], "warning"))
+    if kinds["unknown"]:
+        found.append(plural(kinds["unknown"], "code without a playbook", "codes without a playbook"))
     lost = sum(one.lost for one in report.unread)
     unread = f" {plural(lost, 'thing')} could not be read." if lost else ""
     return ", ".join(found) + "." + unread

@@ -3,6 +3,7 @@
     RUN/plan.json        the sealed plan, byte for byte
     RUN/journal.jsonl    append-only, hash-chained, each line on the disk before the next thing happens
     RUN/journal.end      how many lines that has, and the last one's hash
+    RUN/journal.torn     what a power cut left of a last line, cut off when the run was gone on with
     RUN/results/         records of scripts, as they were returned
 
 A run appears whole or not at all. Its folder is its owner's alone: mode 0700 where modes exist; on Windows it inherits
@@ -25,7 +26,7 @@ from remediate.model.plan import Plan, unseal
 from remediate.runs.disk import append_whole, sync_folder, write_whole
 from remediate.runs.lock import held
 
-APPROVAL_FILE = "approval.json"
+APPROVAL_FILE, TORN_FILE = "approval.json", "journal.torn"
 PLAN_FILE, JOURNAL_FILE, END_FILE, RESULTS = "plan.json", "journal.jsonl", "journal.end", "results"
 
 
@@ -107,6 +108,35 @@ class RunFolder:
             except OSError as error:
                 raise _failed("cannot be written", path, error) from error
 
+    def cut_torn_line(self) -> bytes:
+        """Take a last line that was not written to its end off the journal, into a file beside it; return it.
+
+        Nothing is done, and nothing returned, where there is none. Raises RefusedError when the journal was edited.
+        """
+        path = self.path / JOURNAL_FILE
+        with held(self.path / "journal.lock"):
+            text = self._read(JOURNAL_FILE)
+            kept, torn = text[: text.rfind(b"\n") + 1], text[text.rfind(b"\n") + 1 :]
+            if not torn:
+                return b""
+            self._refuse_edited(kept)
+            try:
+                append_whole(self.path / TORN_FILE, torn + b"\n")
+                write_whole(self.path / END_FILE, end_of(kept))
+                write_whole(path, kept)
+            except OSError as error:
+                raise _failed("cannot be written", path, error) from error
+        return torn
+
+    def _refuse_edited(self, kept: bytes) -> None:
+        """Raise RefusedError when the lines before a torn one are not what they were; its own may be the end's."""
+        recorded = self._read(END_FILE) if (self.path / END_FILE).exists() else b""
+        without_it = recorded.partition(b" ")[0] == str(kept.count(b"\n") + 1).encode("ascii")
+        broken = read_journal(kept, end=end_of(kept) if kept and without_it else recorded).broken
+        if broken:
+            do = "Put the folder back from a copy, or plan again."
+            raise RefusedError("the journal was edited", where=str(self.path / JOURNAL_FILE), why=broken, do=do)
+
     def keep(self, name: str, text: bytes) -> None:
         """Keep a file of the run beside its plan."""
         try:
@@ -114,16 +144,15 @@ class RunFolder:
         except OSError as error:
             raise _failed("cannot be written", self.path / name, error) from error
 
-    def approval(self) -> tuple[str, ...]:
-        """Return what was kept of the approval, as lines; none for a run without one."""
+    def approval(self) -> dict[str, str]:
+        """Return what was kept of the approval; nothing for a run without one."""
         path = self.path / APPROVAL_FILE
         if not path.exists():
-            return ()
+            return {}
         try:
-            known = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
         except (OSError, msgspec.MsgspecError, UnicodeError) as error:
             raise DocumentError("is no approval", where=str(path), why=str(error)) from error
-        return tuple(f"{name.replace('_', ' ')}: {value}" for name, value in known.items() if value)
 
     def keep_result(self, name: str, text: bytes) -> None:
         """Keep a returned record as it came; the same again changes nothing."""

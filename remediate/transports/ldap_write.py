@@ -167,7 +167,7 @@ def _drifted(now: Table, before: Table, after: Table, *, where: str) -> Drift:
     if not other:
         return Drift("somebody else changed it and changed it back; nothing was written", where=where, now=now)
     if now == after:
-        return Drift("somebody else has made it as wanted; nothing was written here", where=where, now=now)
+        return Drift("it has become as wanted in the meantime; nothing was written here", where=where, now=now)
     values = f"now {shown(now, other)}, approved {shown(before, other)}, wanted {shown(after, other)}"
     return Drift(f"somebody else has changed it; nothing was written: {values}", where=where, now=now)
 
@@ -177,7 +177,9 @@ def _confirmed(first: Seen, second: Seen, *, before: Table, after: Table, where:
     different = [name for name in sorted(after) if second.table[name] != after[name]]
     if different:
         values = f"now {shown(second.table, different)}, wanted {shown(after, different)}"
-        raise WriteFailed(_not_kept(different[0], first, second), where=where, why=values, do=_WHO)
+        raise WriteFailed(
+            _not_kept(different[0], first, second), where=where, why=values, do=_WHO, unresolved=True
+        )
     if first.stamps is None or second.stamps is None:
         return NOT_CHECKED
     for name in sorted(first.stamps):
@@ -185,7 +187,7 @@ def _confirmed(first: Seen, second: Seen, *, before: Table, after: Table, where:
         old, new = first.stamps[name], second.stamps[name]
         if before[name] != after[name] and not written_once(old, new, swapped=swapped):
             why = f"version {old.version} before, {new.version} now"
-            raise WriteFailed(_lost(name, second.stamps), where=where, why=why, do=_WHO)
+            raise WriteFailed(_lost(name, second.stamps), where=where, why=why, do=_WHO, unresolved=True)
     return ""
 
 

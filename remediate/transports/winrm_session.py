@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from remediate.model.errors import TransportError
 from remediate.transports.credentials import Credential
-from remediate.transports.failures import translate
+from remediate.transports.failures import NO_WINRM, translate
 
 HTTP, HTTPS = 5985, 5986
 ENDPOINT: Final = "Microsoft.PowerShell"
@@ -65,7 +65,10 @@ class BoundedTransport:
         if self._inner.session is None:
             self._inner.session = self._inner._build_session()
             self._inner.session.hooks["response"].append(_refuse_plain_answer)
-        answer: bytes = self._inner.send(message, timeout=min(left, _READ_TIMEOUT))
+        try:
+            answer: bytes = self._inner.send(message, timeout=min(left, _READ_TIMEOUT))
+        except KeyError:  # pypsrp looks for a logon that nobody asked for
+            raise TransportError(NO_WINRM.what, why="it asks for no logon", do=NO_WINRM.do) from None
         return answer
 
     def __getattr__(self, name: str) -> Any:
@@ -73,10 +76,12 @@ class BoundedTransport:
 
 
 def _refuse_plain_answer(response: Any, *_: object, **__: object) -> None:
-    """An encrypted request must not be answered in the clear: pypsrp would take that for the host's answer."""
+    """An encrypted request must not be answered in the clear: pypsrp would take that for the host's answer, or for its
+    fault, which comes with status 500."""
     asked = str(response.request.headers.get("Content-Type", ""))
     answered = str(response.headers.get("Content-Type", ""))
-    if asked.startswith("multipart/") and response.ok and not answered.startswith("multipart/"):
+    meant = response.ok or (response.status_code == 500 and response.content)
+    if asked.startswith("multipart/") and meant and not answered.startswith("multipart/"):
         raise TransportError("an encrypted request was answered in the clear", do="Look for what stands in between.")
 
 
@@ -97,10 +102,9 @@ def new_pool(
     return RunspacePool(wsman, configuration_name=endpoint, idle_timeout=_FORGOTTEN)
 
 
-def close_pool(pool: Any) -> None:
-    """Close it within a few seconds; what goes wrong then must not hide why it has to be closed."""
-    transport = pool.connection.transport
-    transport.end = max(transport.end, monotonic() + _CLOSING)
+def close_pool(pool: Any, *, end: float | None = None) -> None:
+    """Close it within a few seconds, or by `end`; what goes wrong then must not hide why it has to be closed."""
+    pool.connection.transport.end = monotonic() + _CLOSING if end is None else min(end, monotonic() + _CLOSING)
     with suppress(Exception):
         pool.close()
     drop_pool(pool)
@@ -211,7 +215,7 @@ class HostSession:
             self._define(pool, end)
         except Exception as error:
             if pool is not None:
-                close_pool(pool)
+                close_pool(pool, end=end)
             raise translate(error, where=self._host) from None
         return pool
 

@@ -117,7 +117,7 @@ class HostWriter:
         return self._lacking_service(action.place.name) if isinstance(action.place, ServicePlace) else ""
 
     def _lacking_service(self, name: str) -> str:
-        may = self._ask("Test-ServiceControl", {"Name": name})["Control"]
+        may = self._ask("Test-ServiceControl", {"Name": name}).get("Control")
         return "" if may else f"control of the service {name} (SERVICE_ALL_ACCESS)"
 
     def write(self, action: Action, *, before: Table, after: Table) -> str:
@@ -175,9 +175,10 @@ class HostWriter:
         A lock past its time is taken over, and `taken_over` says whose it was. Raises TransportError.
         """
         found = self._ask("Lock-Host", {"Run": run, "Who": who, "Until": until, "Confirm": False})
-        other = HostHolder(found["Run"] or "", found["Who"] or "", found["Until"] or "")
-        self.taken_over = other if found["Outcome"] == "taken over" else None
-        return other if found["Outcome"] == "held" else None
+        other = HostHolder(*(found.get(name) or "" for name in ("Run", "Who", "Until")))
+        outcome = found.get("Outcome")
+        self.taken_over = other if outcome == "taken over" else None
+        return None if outcome in ("taken", "renewed", "taken over") else other
 
     def unlock(self, *, run: str) -> None:
         """Give the lock back; another run's stays. Raises TransportError."""

@@ -60,16 +60,22 @@ _REQUEST = re.compile(
     r"\b(?:certificate request|zertifikatanforderung|(?:denied|left|for) request|die anforderung) (\w{1,32})\b",
     re.IGNORECASE,
 )
+_WORDS = ("user", "upn", "ca name", "caname", "authority", "template", "request", "subject", "device", "thumbprint")
+_PATTERNS = (
+    ("device", _DEVICE, ("device",)),
+    ("user", _MAIL, ("@",)),
+    ("thumbprint", _THUMBPRINT, ("thumbprint",)),
+    ("request", _REQUEST, ("request", "anforderung")),
+)
 _NAME = r"[^,;'\"“”\r\n+.]"
 _COMMON_NAME = re.compile(rf"\bCN=\s*['\"“”]?\s*({_NAME}{{1,64}}(?:\.(?!\s){_NAME}{{1,64}})*)")
 
 
 def subject_of(record: Record) -> Subject:
     """Return what the record says of its request: what event data name, else what its text says."""
-    named = _named(record.data.items())
-    told = _named(_LABELLED.findall(record.text)) | _in_text(record.text)
-    whole = {**told, **named}
-    common_name = _first(_COMMON_NAME, whole.pop("subject", "") or record.text)
+    whole = {**_told(record.text, record.text.lower()), **_named(record.data.items())}
+    subject = whole.pop("subject", "") or record.text
+    common_name = _first(_COMMON_NAME, subject) if "CN=" in subject else ""
     if re.fullmatch(GUID, common_name, re.IGNORECASE):
         whole.setdefault("device", common_name)
     elif common_name:
@@ -89,6 +95,16 @@ def key_of(subject: Subject, host: str) -> str:
     return f"request:{host.partition('.')[0].lower()}:{subject.request.lower()}" if subject.request else ""
 
 
+def _told(text: str, lowered: str) -> dict[str, str]:
+    """What a text says. A pattern is tried only where its word stands: most entries have none of them."""
+    labelled = any(word in lowered for word in _WORDS)
+    seen = _named(_LABELLED.findall(text)) if labelled else {}
+    for field, pattern, words in _PATTERNS:
+        if any(word in lowered for word in words):
+            seen[field] = _first(pattern, text) or seen.get(field, "")
+    return {field: value for field, value in seen.items() if value}
+
+
 def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
@@ -96,16 +112,6 @@ def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         if field and value.strip():
             found.setdefault(field, value.strip())
     return found
-
-
-def _in_text(text: str) -> dict[str, str]:
-    seen = {
-        "device": _first(_DEVICE, text),
-        "user": _first(_MAIL, text),
-        "thumbprint": _first(_THUMBPRINT, text),
-        "request": _first(_REQUEST, text),
-    }
-    return {field: value for field, value in seen.items() if value}
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from hashlib import blake2b
+from functools import lru_cache
 
 from remediate.triage.bounded import Histogram, Latest, Seen, moment
 from remediate.triage.correlation import Subject, key_of, subject_of
@@ -15,26 +15,21 @@ from remediate.triage.symptoms import Symptom, symptoms_of
 
 # Of one entry the report shows so much.
 LONGEST_PROOF = 400
+_LONGEST_REMEMBERED, _MOST_REMEMBERED = 600, 2000
 
 
 class Witness:
     """An entry that proves a symptom: the record, cut short, and whose request it speaks of."""
 
-    __slots__ = ("record", "subject", "text")
+    __slots__ = ("place", "record", "subject")
 
     def __init__(self, record: Record, subject: Subject) -> None:
-        self.record, self.subject = record, subject
-        self.text = " ".join(_told(record).split())
+        self.record, self.subject, self.place = record, subject, _place(record)
 
     @property
-    def place(self) -> tuple[str, str, int]:
-        """What orders witnesses: time, source, position."""
-        return moment(self.record.when), self.record.source, self.record.position
-
-    @property
-    def order(self) -> tuple[bool, tuple[str, str, int]]:
-        """The same, with those behind that have no time."""
-        return not self.record.when, self.place
+    def text(self) -> str:
+        """What it says, on one line."""
+        return " ".join(_told(self.record).split())
 
 
 class Tally:
@@ -66,11 +61,11 @@ class Tally:
 
     def witness(self, record: Record, subject: Subject) -> None:
         """Keep the earliest and the latest entry; one without a time comes behind those with one."""
-        seen = Witness(record, subject)
-        if self.earliest is None or seen.order < self.earliest.order:
-            self.earliest = seen
-        if self.latest is None or seen.place > self.latest.place:
-            self.latest = seen
+        place = _place(record)
+        if self.earliest is None or (not record.when, place) < (not self.earliest.record.when, self.earliest.place):
+            self.earliest = Witness(record, subject)
+        if self.latest is None or place > self.latest.place:
+            self.latest = Witness(record, subject)
 
 
 class Fold:
@@ -85,6 +80,7 @@ class Fold:
         self.unread: list[Skipped] = []
         self.seen = Seen()
         self._open: dict[str, _OpenSource] = {}
+        self._texts: dict[str, tuple[tuple[Symptom, ...], Subject]] = {}
 
     def add(self, item: Record | Skipped | SourceRead) -> None:
         """Count a record, or note what was read and what was not."""
@@ -98,10 +94,9 @@ class Fold:
     def _add_record(self, record: Record) -> None:
         if self.since and record.when and moment(record.when) < moment(self.since):
             return
-        symptoms = symptoms_of(record, self.signatures)
+        symptoms, subject = self._judged(record)
         if not symptoms:
             return
-        subject = subject_of(record)
         source = self._open.setdefault(record.source, _OpenSource())
         source.matched += 1
         source.zones |= {record.zone} - {""}
@@ -110,6 +105,18 @@ class Fold:
         for symptom in symptoms:
             self._count(symptom, record, subject, copy=copy)
         self._follow(symptoms, record, subject, source)
+
+    def _judged(self, record: Record) -> tuple[tuple[Symptom, ...], Subject]:
+        """Return what the record shows and of whom it speaks. Logs repeat themselves, so short texts are remembered."""
+        if record.event_id or record.data or len(record.text) > _LONGEST_REMEMBERED:
+            return symptoms_of(record, self.signatures), subject_of(record)
+        judged = self._texts.get(record.text)
+        if judged is None:
+            judged = symptoms_of(record, self.signatures), subject_of(record)
+            if len(self._texts) >= _MOST_REMEMBERED:
+                self._texts.clear()
+            self._texts[record.text] = judged
+        return judged
 
     def _count(self, symptom: Symptom, record: Record, subject: Subject, *, copy: bool) -> None:
         if symptom.kind == "success":
@@ -123,7 +130,7 @@ class Fold:
 
     def _follow(self, symptoms: tuple[Symptom, ...], record: Record, subject: Subject, source: _OpenSource) -> None:
         """Let an entry that names a device but no reason tell whose request the reason before it in its source hit."""
-        reasons = tuple(symptom for symptom in symptoms if symptom.kind in ("problem", "unknown"))
+        reasons = tuple(symptom for symptom in symptoms if symptom.kind in ("problem", "warning", "unknown"))
         if not reasons and subject.device:
             for symptom in source.reasons:
                 self.tallies[symptom].add_request(record, subject)
@@ -135,9 +142,10 @@ class Fold:
         A channel numbers its records, so two of one channel with one text are two events; a svclog's entry is the same
         as a channel's when time, host and text are. What has neither number nor time is never taken for a copy.
         """
-        channel = _hash(record.channel or record.provider) if record.record_id else 0
-        number = _hash("id", _short(record.host), record.channel or record.provider, record.record_id) if channel else 0
-        told = _hash("text", _micro(record.when), _short(record.host), _essence(record)) if record.when else 0
+        host, log = _short(record.host), record.channel or record.provider
+        channel = hash(log) if record.record_id else 0
+        number = hash(("id", host, log, record.record_id)) if channel else 0
+        told = hash(("text", _micro(record.when), host, _essence(record))) if record.when else 0
         before = self.seen.get(told) if told else None
         copy = bool(number and self.seen.get(number) is not None) or (
             before is not None and (before != channel or not channel)
@@ -166,6 +174,11 @@ def count(items: Iterable[Record | Skipped | SourceRead], signatures: Signatures
     return fold
 
 
+def _place(record: Record) -> tuple[str, str, int]:
+    """What orders entries: time, source, position."""
+    return moment(record.when), record.source, record.position
+
+
 def _closed(read: SourceRead, noted: _OpenSource) -> Source:
     return Source(
         source=read.source, kind=read.kind, size=read.size, scanned=read.scanned, matched=noted.matched,
@@ -173,6 +186,7 @@ def _closed(read: SourceRead, noted: _OpenSource) -> Source:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def _short(host: str) -> str:
     """The first label of a name in small letters: an event has the full name, a svclog that alone. Or an address."""
     return host.lower() if re.fullmatch(r"[\d.]+|[\da-fA-F:]*:[\da-fA-F:]*", host) else host.partition(".")[0].lower()
@@ -194,7 +208,3 @@ def _told(record: Record) -> str:
 
 def _essence(record: Record) -> str:
     return " ".join((record.text or " ".join(record.data.values())).casefold().split())
-
-
-def _hash(*parts: str) -> int:
-    return int.from_bytes(blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()) or 1

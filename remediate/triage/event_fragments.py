@@ -53,7 +53,7 @@ def parts(chunks: Iterable[bytes], tags: Tags) -> Iterator[Part]:
         if stop >= 0:
             yield from _up_to(at, data[: stop + len(tags.end)], tags, giant=giant)
             at, carry, giant = at + stop + len(tags.end), data[stop + len(tags.end) :], False
-        elif len(data) > LONGEST_RECORD:
+        elif len(data) > (OVERLAP if giant else LONGEST_RECORD):
             until = len(data) - OVERLAP
             yield Part(at, data, "more" if giant else "piece", until)
             at, carry, giant = at + until, data[until:], True

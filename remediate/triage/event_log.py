@@ -5,7 +5,8 @@ A damaged chunk costs its own records: the library goes on with the next, and ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypedDict, cast
 
@@ -19,6 +20,7 @@ MAGIC = b"ElfFile\0"
 
 # A file of rubbish behind a good header could fail once for every record it claims to have.
 _MOST_FAILURES = 20
+_BATCH = 256
 
 
 class EvtxRecord(TypedDict):
@@ -32,6 +34,8 @@ class EvtxRecord(TypedDict):
 class EvtxRecords(Protocol):
     """The library's iterator: a record that cannot be parsed raises RuntimeError, and the next one follows."""
 
+    def __iter__(self) -> EvtxRecords: ...
+
     def __next__(self) -> EvtxRecord: ...
 
 
@@ -43,42 +47,68 @@ def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0) -> Iterator
     except (RuntimeError, OSError, ValueError) as error:
         yield origin.skipped(f"no event log that can be read: {_line(error)}")
         return
-    while count.failures < _MOST_FAILURES:
-        try:
-            record = next(records)
-        except StopIteration:
-            break
-        except (RuntimeError, OSError, ValueError) as error:
-            yield count.failed(error)
-            continue
-        count.note(record)
-        if may_be_wanted(record["data"], origin.search):
+    for batch in _batches(records, count):
+        for record in _worth_a_look(batch, origin.search):
             yield from _wanted(record, origin)
+        yield from count.taken()
     yield count.read()
 
 
 class _Count:
-    """How many records were read, how often that failed, and the first and last time (as the library writes them)."""
+    """How many records were read, what failed, and the first and last time (as the library writes them)."""
 
     def __init__(self, origin: Origin) -> None:
         self._origin, self.failures, self._scanned, self._first, self._last = origin, 0, 0, "", ""
+        self._lines: list[Item] = []
 
-    def note(self, record: EvtxRecord) -> None:
-        written = record["timestamp"]
-        self._scanned += 1
-        if written > self._last:
-            self._last = written
-        if written < self._first or not self._first:
-            self._first = written
+    def note(self, batch: Sequence[EvtxRecord]) -> None:
+        times = [record["timestamp"] for record in batch]
+        self._scanned += len(batch)
+        self._first = min((self._first, *times)) if self._first else min(times, default="")
+        self._last = max((self._last, *times))
 
-    def failed(self, error: Exception) -> Item:
+    def failed(self, error: Exception) -> None:
         self.failures += 1
         end = "; nothing after that was read" if self.failures == _MOST_FAILURES else "; the rest was read"
-        return self._origin.skipped(f"damaged: {_line(error)}{end}", position=self._scanned)
+        self._lines.append(self._origin.skipped(f"damaged: {_line(error)}{end}", position=self._scanned))
+
+    def taken(self) -> Iterator[Item]:
+        """Yield what failed since this was asked last."""
+        yield from self._lines
+        self._lines = []
 
     def read(self) -> SourceRead:
         first, last = (self._origin.moment(time).when for time in (self._first, self._last))
         return SourceRead(source=self._origin.source, kind=KIND, scanned=self._scanned, first=first, last=last)
+
+
+def _batches(records: EvtxRecords, count: _Count) -> Iterator[list[EvtxRecord]]:
+    """Searching many small texts as one is cheaper than each by itself. After each failure a batch ends."""
+    ended = False
+    while not ended:
+        batch: list[EvtxRecord] = []
+        try:
+            batch.extend(islice(cast(Iterator[EvtxRecord], records), _BATCH))
+            ended = len(batch) < _BATCH
+        except (RuntimeError, OSError, ValueError) as error:
+            count.failed(error)
+            ended = count.failures >= _MOST_FAILURES
+        count.note(batch)
+        yield batch
+
+
+def _worth_a_look(batch: Sequence[EvtxRecord], search: Search) -> Iterator[EvtxRecord]:
+    """The records that hold a needle or are looked for by their id. System holds flags that look like codes: only what
+    follows it is searched."""
+    if search.everything:
+        yield from batch
+        return
+    halves = [record["data"].partition("</System>") for record in batch]
+    bodies = [body.encode("utf-8", "replace") if body else head.encode("utf-8", "replace") for head, _, body in halves]
+    found = set(search.numbers_of(bodies))
+    for number, (head, _, _) in enumerate(halves):
+        if number in found or search.may_want(_event_id(head)):
+            yield batch[number]
 
 
 def _wanted(record: EvtxRecord, origin: Origin) -> Iterator[Item]:
@@ -93,12 +123,6 @@ def _records(file: Path | BinaryIO, threads: int) -> EvtxRecords:
 
     parser = PyEvtxParser(str(file) if isinstance(file, Path) else file, threads)
     return cast(EvtxRecords, parser.records())
-
-
-def may_be_wanted(xml: str, search: Search) -> bool:
-    """A quick look at the raw element, where most events end. System holds flags that look like codes: left out."""
-    body = xml.find("</System>")
-    return search.may_hold(xml, max(0, body)) or search.may_want(_event_id(xml))
 
 
 def _event_id(xml: str) -> int:

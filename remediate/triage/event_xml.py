@@ -37,7 +37,9 @@ def scan(chunks: Iterable[bytes], origin: Origin) -> Iterator[Item]:
             event = event_of(shown(fragment.data), origin, kind=KIND, position=fragment.at)
             scanned, span = scanned + 1, span.with_time(event.when)
             if not fragment.closed:
-                yield origin.skipped("an event is cut off; what stands of it was read", position=fragment.at, lost=False)
+                yield origin.skipped(
+                    "an event is cut off; what stands of it was read", position=fragment.at, lost=False
+                )
             if origin.search.everything or wanted(event, origin.search):
                 yield event
     yield SourceRead(source=origin.source, kind=KIND, scanned=scanned, first=span.first, last=span.last)

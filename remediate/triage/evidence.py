@@ -12,7 +12,7 @@ _MOST_HOSTS = 100
 
 def evidence_of(fold: Fold) -> tuple[LogEvidence, ...]:
     """Return what was counted of each problem that a playbook knows, in the order of their signatures."""
-    seen = (one for one in sorted(fold.tallies.items()) if one[0].kind == "problem" and one[1].count)
+    seen = (one for one in sorted(fold.tallies.items()) if one[0].kind in ("problem", "warning") and one[1].count)
     return tuple(_evidence(fold, symptom, tally) for symptom, tally in seen)
 
 

@@ -7,8 +7,9 @@ It may let a record through that holds none (a spelling inside a longer number);
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from os.path import commonprefix
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -30,39 +31,38 @@ class Needles(msgspec.Struct, frozen=True, kw_only=True):
     everything: bool = False
 
 
-# Both begin with a literal, for which `re` has a fast search; alternatives and case-blind patterns are slower by far.
-_HEX = (re.compile(rb"x8[0-9a-fA-F]{7}(?![0-9a-fA-F])"), re.compile(rb"X8[0-9a-fA-F]{7}(?![0-9a-fA-F])"))
-
-_SHORTEST_STEM = 12
-
-
 class Search:
     """Needles made ready. `positions` searches bytes, `holds` one text, `wants` one event."""
 
     def __init__(self, needles: Needles) -> None:
         self.everything = needles.everything
-        self._finders = tuple(_finders(needles))
+        self._patterns = tuple(map(re.compile, _patterns(needles)))
         self._texts = tuple(sorted(needles.texts))
         self._codes = re.compile(_spellings(needles), re.IGNORECASE)
-        self._quick = tuple(_quick(needles))
         self._numbers = frozenset(number for _, number in needles.event_ids)
         self._any_provider = frozenset(number for name, number in needles.event_ids if not name)
         self._events = frozenset((name.lower(), number) for name, number in needles.event_ids)
 
     def positions(self, data: bytes) -> list[int]:
-        """Return where needles begin, sorted."""
-        return sorted(at for finder in self._finders for at in finder(data))
+        """Return one position in each needle that stands in the data, sorted."""
+        return sorted(found.start() for pattern in self._patterns for found in pattern.finditer(data))
 
     def holds(self, text: str) -> bool:
         """Whether a code or one of the texts stands in the text."""
         return self.everything or any(needle in text for needle in self._texts) or self._codes.search(text) is not None
 
-    def may_hold(self, text: str, start: int) -> bool:
-        """Whether it is worth to look closer at what stands in the text from `start` on; quick, and never wrong in
-        saying no to a text whose characters are as the source wrote them."""
-        if self.everything or any(pattern.search(text, start) for pattern in self._quick):
-            return True
-        return any(text.find(needle, start) >= 0 for needle in self._texts)
+    def numbers_of(self, texts: Sequence[bytes]) -> Iterator[int]:
+        """Yield the index of each text that holds a needle, once. They are searched as one text, which is much cheaper
+        for small ones; no needle can lie across two of them, since none holds a NUL."""
+        positions = self.positions(b"\0".join(texts))
+        lengths = list(accumulate(map(len, texts))) if positions else []
+        numbers, last = range(len(texts)), -1
+        for position in positions:
+            # So many bytes of texts end here, and one NUL after each of them.
+            number = bisect_right(numbers, position, key=lambda number: lengths[number] + number)
+            if number != last:
+                yield number
+            last = number
 
     def may_want(self, event_id: int) -> bool:
         """Whether an event of this id, of whatever provider, could be looked for."""
@@ -81,18 +81,6 @@ def _spellings(needles: Needles) -> str:
     return rf"{unknown}|(?<![0-9a-z])(?:{known})(?![0-9a-z])" if known else unknown
 
 
-def _quick(needles: Needles) -> Iterator[re.Pattern[str]]:
-    """The same for a first look: each begins with a literal."""
-    yield re.compile(r"x8[0-9a-fA-F]{7}(?![0-9a-fA-F])")
-    yield re.compile(r"X8[0-9a-fA-F]{7}(?![0-9a-fA-F])")
-    yield re.compile(r"214\d{7}(?!\d)")
-    for first in sorted({spelling[:2] for code in needles.codes for spelling in (f"{code:08x}", f"{code:08X}")}):
-        yield re.compile(first + r"[0-9a-fA-F]{6}(?![0-9a-zA-Z])")
-    for code in sorted(needles.codes):
-        if not code & 0x80000000:
-            yield re.compile(re.escape(f"{code:x}"), re.IGNORECASE)
-
-
 def _decimals_and_hex(code: int) -> Iterator[str]:
     """Small codes without `0x` are any number: 400 is no 0x00000400."""
     yield f"0x{code:08x}"
@@ -102,27 +90,33 @@ def _decimals_and_hex(code: int) -> Iterator[str]:
         yield f"0x{code:x}"
 
 
-def _finders(needles: Needles) -> Iterator[Callable[[bytes], Iterator[int]]]:
-    for pattern in _HEX:
-        yield _by_pattern(pattern)
-    yield _by_pattern(re.compile(rb"214\d{7}(?!\d)"), _decimal_among(needles.codes))
-    bare = frozenset(code for code in needles.codes if code & 0x80000000)
-    for beginning in sorted({f"{code:08x}"[:2] for code in bare}):
-        yield from (_by_pattern(pattern, _hex_among(bare)) for pattern in _bare(beginning))
-    for code in sorted(needles.codes):
-        if not code & 0x80000000:
-            yield from (_by_text(spelling.encode()) for spelling in _zero_padded(code))
-    for text in _stems(sorted(needles.texts)):
-        yield from (_by_text(spelling) for spelling in _encoded(text))
+def _patterns(needles: Needles) -> Iterator[bytes]:
+    """Each begins with a literal, for which `re` has a fast search; alternatives at the beginning, or a pattern that
+    is blind to case, are slower by far. What they find lies in a needle, not always at its beginning."""
+    eight = [f"{code:08x}"[1:] for code in sorted(needles.codes) if code >> 28 == 8]
+    yield _after_eight(eight)
+    yield _after_214(str(code)[3:] for code in sorted(needles.codes) if str(code).startswith("214"))
+    others = [
+        spelling for code in sorted(needles.codes) if code >> 28 != 8 for spelling in (f"{code:08x}", f"{code:x}")
+    ]
+    if others:
+        yield b"x(?<=0x)(?i:" + "|".join(others).encode() + rb")(?![0-9a-fA-F])"
+    yield from _sharing_a_byte({spelling for text in needles.texts for spelling in _encoded(text)})
 
 
-def _bare(beginning: str) -> Iterator[re.Pattern[bytes]]:
-    for spelling in sorted({beginning, beginning.upper()}):
-        yield re.compile(spelling.encode() + rb"[0-9a-fA-F]{6}(?![0-9a-zA-Z])")
+def _after_eight(named: Sequence[str]) -> bytes:
+    """Any failed HRESULT after `0x`, and the named ones without it."""
+    bare = rb"|(?<![0-9a-zA-Z]8)(?i:" + "|".join(named).encode() + rb")(?![0-9a-zA-Z])" if named else b""
+    return rb"8(?:(?<=0[xX]8)[0-9a-fA-F]{7}(?![0-9a-fA-F])" + bare + rb")"
 
 
-def _zero_padded(code: int) -> Iterator[str]:
-    yield from sorted({f"0x{code:08x}", f"0x{code:08X}", f"0X{code:08X}"})
+def _after_214(named: Iterable[str]) -> bytes:
+    """Any signed one, and the named ones unsigned. U+2212 and U+2013 are what web pages make of a minus."""
+    minus = b"|".join(rb"(?<=" + sign + rb"214)" for sign in (b"-", b"\xe2\x88\x92", b"\xe2\x80\x93", b"\x96"))
+    unsigned = "|".join(named).encode()
+    return (
+        rb"214(?:(?:" + minus + rb")\d{7}" + (rb"|(?<!\d214)(?:" + unsigned + b")" if unsigned else b"") + rb")(?!\d)"
+    )
 
 
 def _encoded(text: str) -> set[bytes]:
@@ -133,59 +127,22 @@ def _encoded(text: str) -> set[bytes]:
         return {text.encode("utf-8", "replace")}
 
 
-def _by_pattern(
-    pattern: re.Pattern[bytes], accepted: Callable[[bytes, int], bool] | None = None
-) -> Callable[[bytes], Iterator[int]]:
-    def finder(data: bytes) -> Iterator[int]:
-        for found in pattern.finditer(data):
-            if accepted is None or accepted(data, found.start()):
-                yield found.start()
-
-    return finder
-
-
-def _stems(texts: Iterable[str]) -> Iterator[str]:
-    """Texts that begin alike are looked for once, by what they have in common."""
-    stem = ""
-    for text in texts:
-        common = commonprefix((stem, text))
-        if len(common) >= _SHORTEST_STEM:
-            stem = common
-            continue
-        if stem:
-            yield stem
-        stem = text
-    if stem:
-        yield stem
+def _sharing_a_byte(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Texts that have a byte in common are found in one pass over its occurrences; rare bytes are taken first."""
+    remaining = sorted(filter(None, texts))
+    while remaining:
+        holders = {byte: [text for text in remaining if byte in text] for text in remaining for byte in _rare(text)}
+        byte = max(holders, key=lambda byte: (len(holders[byte]), -byte))
+        yield re.escape(bytes((byte,))) + b"(?:" + b"|".join(_around(text, byte) for text in holders[byte]) + b")"
+        remaining = [text for text in remaining if text not in holders[byte]]
 
 
-def _by_text(text: bytes) -> Callable[[bytes], Iterator[int]]:
-    """A single byte is found at once: where the rare one is not, the text is not."""
-    rare = next((bytes((byte,)) for byte in text if byte >= 0x80), b"")
-
-    def finder(data: bytes) -> Iterator[int]:
-        at = data.find(text) if rare in data else -1
-        while at >= 0:
-            yield at
-            at = data.find(text, at + len(text))
-
-    return finder
+def _rare(text: bytes) -> bytes:
+    """What is no ASCII, else capitals, else anything: in this order bytes are rare in logs."""
+    foreign = bytes(byte for byte in text if byte >= 0x80)
+    return foreign or bytes(byte for byte in text if 0x41 <= byte <= 0x5A) or text
 
 
-def _decimal_among(codes: frozenset[int]) -> Callable[[bytes, int], bool]:
-    """Signed, or the unsigned spelling of a named code. U+2212 and U+2013 are what web pages make of a minus."""
-
-    def accepted(data: bytes, at: int) -> bool:
-        before = data[max(0, at - 3) : at]
-        if before.endswith((b"-", b"\xe2\x88\x92", b"\xe2\x80\x93", b"\x96")):
-            return True
-        return not before[-1:].isdigit() and int(data[at : at + 10]) in codes
-
-    return accepted
-
-
-def _hex_among(codes: frozenset[int]) -> Callable[[bytes, int], bool]:
-    def accepted(data: bytes, at: int) -> bool:
-        return int(data[at : at + 8], 16) in codes and not data[max(0, at - 1) : at].isalnum()
-
-    return accepted
+def _around(text: bytes, byte: int) -> bytes:
+    at = text.index(byte)
+    return b"(?<=" + re.escape(text[: at + 1]) + b")" + re.escape(text[at + 1 :])

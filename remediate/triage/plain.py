@@ -35,7 +35,9 @@ def scan(chunks: Iterable[bytes], origin: Origin, *, kind: str = TEXT) -> Iterat
         if block.giant:
             if block.number != giant:
                 scanned += 1
-                yield origin.skipped("a line of more than 1 MB: read, but not kept whole", position=block.number, lost=False)
+                yield origin.skipped(
+                    "a line of more than 1 MB: read, but not kept whole", position=block.number, lost=False
+                )
             giant = block.number
             yield from _pieces(block, origin, kind)
             continue

@@ -44,12 +44,12 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One row: a signature, with the HRESULT where one was seen (0xXXXXXXXX) and its symbolic name.
 
-    `kind` is `problem`; `unknown` for a code that no playbook knows; `consequence` for entries that say that a request
-    failed and not why. `first` and `last` are empty where no entry has a time. `step_minutes` is the length of a
+    `kind` is `problem`; `warning` for what is weak by itself; `unknown` for a code that no playbook knows;
+    `consequence` for entries that say that a request failed and not why. `first` and `last` are empty where no entry has a time. `step_minutes` is the length of a
     bucket of the histogram; what has no time is in none.
     """
 
-    kind: Literal["problem", "unknown", "consequence"]
+    kind: Literal["problem", "warning", "unknown", "consequence"]
     signature: str
     code: str
     name: str
@@ -90,7 +90,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
-    """What was not read, or not as it should be: one line for people. `lost` is false where it was read all the same."""
+    """What was not read, or not as it should be: a line for people. `lost` is false where it was read all the same."""
 
     source: str
     what: str

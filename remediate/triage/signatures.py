@@ -19,7 +19,7 @@ from remediate.triage.needles import Needles
 
 FOLDER = "signatures"
 
-Kind = Literal["problem", "consequence", "success"]
+Kind = Literal["problem", "warning", "consequence", "success"]
 Key = TypeVar("Key", int, str, tuple[str, int])
 
 
@@ -41,8 +41,8 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What one problem looks like, what it means, and which playbook knows it.
 
     A code decides (any spelling), a text only where no code stands, an event where neither does; so `texts`, by
-    language, are such as nothing else says. A `consequence` is logged beside a problem and does not say which; a
-    `success` is what a request that went well leaves.
+    language, are such as nothing else says. A `warning` is weak by itself; a `consequence` is logged beside a problem
+    and does not say which; a `success` is what a request that went well leaves.
     """
 
     id: str

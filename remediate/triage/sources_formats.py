@@ -71,7 +71,9 @@ def items(reading: Reading, origin: Origin, place: Place) -> Iterator[Item | End
         encoding, mark = encoding_of(beginning)
         yield from _text(kind, beginning, reading, origin, place, encoding, mark)
         if reading.has_grown():
-            yield origin.skipped("it grew while it was read; what came later was not read", position=reading.size, lost=False)
+            yield origin.skipped(
+                "it grew while it was read; what came later was not read", position=reading.size, lost=False
+            )
 
 
 def _text(

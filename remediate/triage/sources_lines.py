@@ -35,7 +35,7 @@ def blocks_of_lines(chunks: Iterable[bytes]) -> Iterator[Lines]:
         if stop:
             yield Lines(number, data[:stop], False, stop)
             number, carry = number + data.count(b"\n", 0, stop), data[stop:]
-        elif len(data) > LONGEST_LINE:
+        elif len(data) > (OVERLAP if giant else LONGEST_LINE):
             until = len(data) - OVERLAP
             yield Lines(number, data, True, until)
             carry, giant = data[until:], True

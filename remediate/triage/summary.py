@@ -13,7 +13,7 @@ from remediate.triage.redaction import Redactor
 from remediate.triage.report import Bucket, Problem, Proof, Report, Requests, Source, Unread
 from remediate.triage.symptoms import Symptom, told_without_codes
 
-_ORDER = {"problem": 0, "unknown": 1, "consequence": 2}
+_ORDER = {"problem": 0, "warning": 1, "unknown": 2, "consequence": 3}
 # The provider of a device's own channel: its events bear the device's name as host.
 _DEVICE_CHANNEL = "microsoft-windows-devicemanagement"
 _MOST_NAMES = 10

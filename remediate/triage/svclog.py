@@ -6,9 +6,7 @@ Only the text of ApplicationData is searched, and a record is parsed only when s
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from remediate.triage.encoding import shown
@@ -108,7 +106,9 @@ class _Scan:
             self.scanned += 1
             begins = max(0, TAGS.last_start(part.data, 0, len(part.data)))
             self._giant = part.data[begins : begins + _HEAD]
-            yield self._origin.skipped("a record of more than 1 MB: read, but not kept whole", position=part.at, lost=False)
+            yield self._origin.skipped(
+                "a record of more than 1 MB: read, but not kept whole", position=part.at, lost=False
+            )
         for at, window in windows(part.data, _before(self._origin.search.positions(part.data), part.until)):
             yield _record(self._giant, window, self._origin, at=part.at + at)
 
@@ -134,24 +134,12 @@ def _found(part: Part, messages: Sequence[bytes], origin: Origin) -> Iterator[Re
             yield from records_of(fragment, origin)
         return
     done = 0
-    for message in _with_needles(messages, origin):
+    for number in origin.search.numbers_of(messages):
+        message = messages[number]
         position = part.data.find(message, done)
         fragment = fragment_at(part, TAGS, position, done=done)
         yield from records_of(fragment, origin)
         done = fragment.at - part.at + len(fragment.data)
-
-
-def _with_needles(messages: Sequence[bytes], origin: Origin) -> Iterator[bytes]:
-    """All messages are searched as one text. No needle can lie across two: none holds a NUL."""
-    positions = origin.search.positions(b"\0".join(messages))
-    lengths = list(accumulate(map(len, messages))) if positions else []
-    numbers, last = range(len(messages)), -1
-    for position in positions:
-        # So many bytes of messages end here, and one NUL after each of them.
-        number = bisect_right(numbers, position, key=lambda number: lengths[number] + number)
-        if number != last:
-            yield messages[number]
-        last = number
 
 
 def records_of(fragment: Fragment, origin: Origin) -> Iterator[Record]:

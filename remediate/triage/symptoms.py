@@ -11,12 +11,9 @@ from remediate.triage.signatures import Signature, Signatures
 
 
 class Symptom(NamedTuple):
-    """A signature that was seen, with the code where one was seen; `signature` is empty for a code that nothing knows.
+    """A signature that was seen, with the code where one was; `signature` is empty for a code that nothing knows."""
 
-    The order is that of a report: problems, then codes without a playbook, consequences, successes.
-    """
-
-    kind: Literal["problem", "unknown", "consequence", "success"]
+    kind: Literal["problem", "warning", "unknown", "consequence", "success"]
     signature: str
     code: str = ""
 
@@ -63,7 +60,7 @@ def _by_text(whole: str, signatures: Signatures) -> Iterator[Symptom]:
     """Yield the problems whose text stands there; a consequence only where no problem does."""
     lowered = whole.lower()
     found = {one.id: one for text, one in signatures.by_text.items() if text in lowered}
-    problems = [one for one in found.values() if one.kind == "problem"]
+    problems = [one for one in found.values() if one.kind in ("problem", "warning")]
     for one in problems or found.values():
         yield Symptom(one.kind, one.id)
 

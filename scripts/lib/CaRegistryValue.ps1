@@ -56,7 +56,7 @@ function Set-CaRegistryValue {
     .DESCRIPTION
     Does nothing where the value is already as wanted, and throws where it is neither. Reading, comparing and writing
     follow one another while no other copy of this function runs on the host. The value is read back.
-    It takes effect when CertSvc is restarted.
+    It takes effect when CertSvc is restarted. Returns $false when this did not write it, because it was as wanted.
     .PARAMETER Key
     The path of the key that was approved. It must be the one that certutil writes to.
     .PARAMETER Name
@@ -84,7 +84,7 @@ function Set-CaRegistryValue {
     $change = @{ Address = "$Key\$Name"; Before = $Before; After = $After }
     if (-not (Test-ChangeNeeded @change -Now (Get-CaRegistryValue -Key $Key -Name $Name))) {
         Write-Verbose -Message "$Key\${Name}: already as wanted"
-        return
+        return $false
     }
     Confirm-CertutilKey -CertutilName $CertutilName -Key $Key -Name $Name
     if (-not $PSCmdlet.ShouldProcess("$Key\$Name", "certutil.exe $($arguments -join ' ')")) { return }
@@ -94,7 +94,8 @@ function Set-CaRegistryValue {
 function Invoke-CaRegistryWrite {
     <#
     .SYNOPSIS
-    Reads, compares, writes and reads back one number of a CA's configuration, alone on this host.
+    Reads, compares, writes and reads back one number of a CA's configuration, alone on this host. Returns $false when
+    another was faster and wrote the same.
     .PARAMETER Key
     The path of the key.
     .PARAMETER Name
@@ -113,7 +114,7 @@ function Invoke-CaRegistryWrite {
     $ErrorActionPreference = 'Stop'
     $mutex = Lock-CaRegistry
     try {
-        if (-not (Test-ChangeNeeded @Change -Now (Get-CaRegistryValue -Key $Key -Name $Name))) { return }
+        if (-not (Test-ChangeNeeded @Change -Now (Get-CaRegistryValue -Key $Key -Name $Name))) { return $false }
         Invoke-WritingProgram -Program 'certutil.exe' -Arguments $Arguments
         $now = Get-CaRegistryValue -Key $Key -Name $Name
         Confirm-StateWritten -Address $Change.Address -Now $now -Wanted $Change.After

@@ -79,7 +79,7 @@ function Confirm-NoDrift {
     All steps with what stands there now.
     #>
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries)
-    $drifted = @($Entries | Where-Object -FilterScript { $_.Verdict -eq 'drifted' })
+    $drifted = @(foreach ($entry in $Entries) { if ($entry.Verdict -eq 'drifted') { $entry } })
     if ($drifted.Count -eq 0) { return }
     Write-Drift -Entries $drifted
     throw 'Something else stands here now than when the plan was approved. Have a new plan made.'
@@ -135,7 +135,7 @@ function Invoke-PlanStep {
         [Parameter(Mandatory = $true)] [scriptblock] $Write,
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
-    $record = @($Result.steps | Where-Object -FilterScript { $_.id -eq $Entry.Step.Id })[0]
+    $record = Get-EarlierStep -Earlier $Result -Id $Entry.Step.Id
     $record.outcome = Get-StepOutcome -Entry $Entry -Result $Result -Cmdlet $Cmdlet
     if ($WhatIfPreference) { return }
     if ($record.outcome -eq 'begun') {
@@ -202,7 +202,7 @@ function Write-PlanStep {
     $step = $Entry.Step
     try {
         $said = @(& $Write $step $Entry.Now)
-        $Record.detail = @($said | Where-Object -FilterScript { $_ -isnot [bool] }) -join ' '
+        $Record.detail = @(foreach ($one in $said) { if ($one -isnot [bool]) { $one } }) -join ' '
     }
     catch {
         $Record.detail = [string] $_.Exception.Message
@@ -221,8 +221,7 @@ function Write-PlanStep {
         throw "$($step.Label): $($Record.detail)"
     }
     # False: somebody else had written the same in the meantime, and it is not this run's to undo.
-    $others = @($said | Where-Object -FilterScript { $_ -is [bool] })
-    $Record.outcome = if ($others.Count -gt 0) { 'as wanted' } else { 'changed' }
+    $Record.outcome = if ($said -contains $false) { 'as wanted' } else { 'changed' }
     $Record.finished = Format-UtcTime -Time ([datetime]::UtcNow)
 }
 
@@ -247,8 +246,8 @@ function Get-StepOutcome {
     )
     if ($Entry.Verdict -eq 'as wanted') { if ($Entry.Written) { return 'changed' } else { return 'as wanted' } }
     $step = $Entry.Step
-    $needed = @($Result.steps | Where-Object -FilterScript { $step.DependsOn -contains $_.id })
-    $declined = @($needed | Where-Object -FilterScript { $_.outcome -eq 'declined' })
+    $needed = @(foreach ($one in $Result.steps) { if ($step.DependsOn -contains $one.id) { $one } })
+    $declined = @(foreach ($one in $needed) { if ($one.outcome -eq 'declined') { $one } })
     $enough = if ($step.Kind -eq 'restart_service') { $needed.Count } else { 1 }
     if (-not $WhatIfPreference -and $declined.Count -gt 0 -and $declined.Count -ge $enough) { return 'declined' }
     $what = @("$($step.Id). $($step.Label)")

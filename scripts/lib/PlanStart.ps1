@@ -7,7 +7,7 @@ function Confirm-Answer {
     $arguments = @([System.Environment]::GetCommandLineArgs())
     # These two ask in a window of their own; for them there is no console to look at.
     $windows = @('Windows PowerShell ISE Host', 'Visual Studio Code Host')
-    $unattended = @($arguments | Where-Object -FilterScript { $_ -match '^[-/]{1,2}noni' }).Count -gt 0
+    $unattended = @($arguments -match '^[-/]{1,2}noni').Count -gt 0
     $console = $windows -contains $Host.Name -or -not [System.Console]::IsInputRedirected
     if ($unattended -or -not $console -or -not [System.Environment]::UserInteractive) {
         throw 'Every change asks first, and nobody can answer here. Where it may go on unasked, give -Confirm:$false.'
@@ -36,8 +36,9 @@ function Read-EarlierRun {
     )
     $record = Read-RunResult -Path $ResultPath -Plan $Plan
     $rollback = Read-RunResult -Path $RollbackPath -Plan $Plan
-    $undone = $null -ne $record -and $null -ne $rollback -and $rollback.undoes -eq $record.sha256
-    $follows = $null -ne $record -and $null -ne $rollback -and $record.follows -eq $rollback.sha256
+    if ($null -eq $record -or $null -eq $rollback) { return @{ Record = $record; Keep = @{} } }
+    $undone = $rollback.undoes -eq $record.sha256
+    $follows = $record.follows -eq $rollback.sha256
     if ($undone -or $follows) { $Result.follows = $rollback.sha256 }
     foreach ($step in $Plan.Steps) {
         $later = $follows -and (Test-WrittenStep -Record (Get-EarlierStep -Earlier $record -Id $step.Id))

@@ -75,13 +75,13 @@ function New-StepEntry {
         [Parameter(Mandatory = $true)] [hashtable] $Now,
         [AllowNull()] [object] $Earlier
     )
-    $record = if ($Step.Undone) { $null } else { Get-EarlierStep -Earlier $Earlier -Id $Step.Id }
-    $written = Test-WrittenStep -Record $record
+    $record = if ($null -ne $Earlier -and -not $Step['Undone']) { Get-EarlierStep -Earlier $Earlier -Id $Step.Id }
+    $written = $null -ne $record -and (Test-WrittenStep -Record $record)
     if ($written) { $Step.Before = ConvertFrom-ResultState -State $record.before }
     $Step.After = Get-RaisedState -State $Step.After -Now $Step.Before
     $verdict = 'drifted'
-    if (Test-SameState -Now $Now -Wanted $Step.Before) { $verdict = 'as approved' }
     if (Test-SameState -Now $Now -Wanted $Step.After) { $verdict = 'as wanted' }
+    elseif (Test-SameState -Now $Now -Wanted $Step.Before) { $verdict = 'as approved' }
     return @{ Step = $Step; Now = $Now; Verdict = $verdict; Written = $written; Record = $record }
 }
 
@@ -96,15 +96,16 @@ function Set-RestartVerdict {
     All steps with their verdicts; those of a service are changed in place.
     #>
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries)
-    $pending = @($Entries | Where-Object -FilterScript { $_.Step.Restarts -and $_.Verdict -eq 'as approved' })
+    $pending = $false
+    foreach ($entry in $Entries) { if ($entry.Step.Restarts -and $entry.Verdict -eq 'as approved') { $pending = $true } }
     foreach ($entry in $Entries) {
         if (@('restart_service', 'start_service') -notcontains $entry.Step.Kind) { continue }
         $outcome = if ($null -ne $entry.Record) { [string] $entry.Record.outcome } else { '' }
         if ($entry.Verdict -eq 'drifted') {
-            if ($outcome -eq 'begun' -or $entry.Step.LeftBegun) { $entry.Verdict = 'as approved' }
+            if ($outcome -eq 'begun' -or $entry.Step['LeftBegun']) { $entry.Verdict = 'as approved' }
         }
         elseif ($entry.Step.Kind -eq 'restart_service') {
-            $done = $outcome -eq 'changed' -and $pending.Count -eq 0
+            $done = $outcome -eq 'changed' -and -not $pending
             $entry.Verdict = if ($done) { 'as wanted' } else { 'as approved' }
         }
     }
@@ -157,7 +158,9 @@ function Format-StateChange {
     The state that is wanted.
     #>
     param([Parameter(Mandatory = $true)] [hashtable] $Now, [Parameter(Mandatory = $true)] [hashtable] $Wanted)
-    foreach ($name in @($Wanted.Keys | Sort-Object)) {
+    $names = [string[]] @($Wanted.Keys)
+    [System.Array]::Sort($names)
+    foreach ($name in $names) {
         $shown = @(foreach ($value in @($Now[$name], $Wanted[$name])) {
                 if ($null -eq $value) { 'absent' }
                 else { Format-StateValue -Name $name -Value $value }

@@ -94,6 +94,31 @@ function ConvertTo-UtcTime {
     catch { throw (New-StateError -Id 'RemediateRefused' -Message "'$Text' is not a time like 2026-11-29T10:00:00Z.") }
 }
 
+function Read-Token {
+    <#
+    .SYNOPSIS
+    Reads from whoami.exe as whom this runs: Account as DOMAIN\user, and the SIDs of Groups. Never throws.
+    .DESCRIPTION
+    Where it cannot be read, Why says so. Rows are known by where their SID stands, for headings and names are
+    translated: second in the row of the user, third in that of a group.
+    .EXAMPLE
+    Read-Token
+    #>
+    [OutputType([hashtable])]
+    param()
+    $token = @{ Account = ''; Groups = @(); Why = '' }
+    try {
+        $answer = Invoke-Program -Program 'whoami.exe' -Arguments @('/user', '/groups', '/fo', 'csv', '/nh')
+        if ($answer.Code -ne '0x00000000') { throw "whoami.exe ended with $($answer.Code)." }
+        $lines = @(foreach ($line in $answer.Lines) { if ($line -like '"*"*') { $line } })
+        $rows = @(ConvertFrom-Csv -InputObject $lines -Header 'First', 'Second', 'Third', 'Fourth')
+        $token.Groups = @(foreach ($row in $rows) { if ($row.Third -like 'S-1-*') { [string] $row.Third } })
+        foreach ($row in $rows) { if ($row.Second -like 'S-1-*') { $token.Account = [string] $row.First } }
+    }
+    catch { $token.Why = $_.Exception.Message }
+    return $token
+}
+
 function Confirm-Administrator {
     <#
     .SYNOPSIS
@@ -101,24 +126,24 @@ function Confirm-Administrator {
     .DESCRIPTION
     By SID, never by name: the token holds S-1-5-32-544 and an integrity of at least S-1-16-12288. Without elevation
     Windows leaves the first in the token, for denials only, and lowers the second.
+    .PARAMETER Token
+    What Read-Token has read.
     .EXAMPLE
     Confirm-Administrator
     #>
-    param()
+    param([hashtable] $Token = (Read-Token))
     $ErrorActionPreference = 'Stop'
-    $answer = Invoke-Program -Program 'whoami.exe' -Arguments @('/groups', '/fo', 'csv', '/nh')
-    if ($answer.Code -ne '0x00000000') {
-        $message = "The rights of this account cannot be read: whoami.exe ended with $($answer.Code)."
+    if ($Token.Why -ne '') {
+        $message = "The rights of this account cannot be read: $($Token.Why)"
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
-    $groups = @(ConvertFrom-Csv -InputObject $answer.Lines -Header 'Name', 'Type', 'Sid', 'Attributes')
-    $identifiers = @($groups | ForEach-Object -Process { [string] $_.Sid })
-    if ($identifiers -notcontains 'S-1-5-32-544') {
+    if ($Token.Groups -notcontains 'S-1-5-32-544') {
         $message = 'This account is no local administrator of this host (S-1-5-32-544).'
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
-    $levels = @($identifiers | Where-Object -FilterScript { $_ -match '^S-1-16-[0-9]+$' })
-    foreach ($level in $levels) { if ([long] $level.Substring(7) -ge 12288) { return } }
+    foreach ($group in $Token.Groups) {
+        if ($group -like 'S-1-16-*' -and [long] $group.Substring(7) -ge 12288) { return }
+    }
     $message = 'This PowerShell is not elevated. Start it with "Run as administrator".'
     throw (New-StateError -Id 'RemediateRefused' -Message $message)
 }
@@ -138,8 +163,8 @@ function Confirm-CaIdentity {
     if ($null -ne $configuration -and $configuration.GetValueNames() -contains 'CACertHash') {
         $hashes = @([string[]] $configuration.GetValue('CACertHash'))
     }
-    $current = if ($hashes.Count -gt 0) { $hashes[-1] -replace '\s', '' } else { '' }
-    if ($current -ne '' -and $current -eq ($Thumbprint -replace '\s', '')) { return }
+    $current = if ($hashes.Count -gt 0) { $hashes[-1].Replace(' ', '') } else { '' }
+    if ($current -ne '' -and $current -eq $Thumbprint.Replace(' ', '')) { return }
     $shown = if ($current -eq '') { 'not to be read' } else { $current }
     $message = "This is another CA: its certificate is $shown, planned for $Thumbprint."
     throw (New-StateError -Id 'RemediateRefused' -Message $message)

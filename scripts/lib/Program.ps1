@@ -13,9 +13,10 @@ function Invoke-Program {
     param([Parameter(Mandatory = $true)] [string] $Program, [string[]] $Arguments = @())
     $ErrorActionPreference = 'Continue'
     $lines = [string[]] @(& $Program @Arguments)
+    if ($LASTEXITCODE -eq 0) { return @{ Lines = $lines; Code = '0x00000000' } }
     $code = Format-Code -Number $LASTEXITCODE
     $printed = [regex]::Matches(($lines -join "`n"), 'FAILED: (0x[0-9A-Fa-f]{8})')
-    if ($code -ne '0x00000000' -and $code -notmatch '^0x[89A-F]' -and $printed.Count -gt 0) {
+    if ($code -notmatch '^0x[89A-F]' -and $printed.Count -gt 0) {
         $code = '0x' + $printed[$printed.Count - 1].Groups[1].Value.Substring(2).ToUpperInvariant()
     }
     return @{ Lines = $lines; Code = $code }

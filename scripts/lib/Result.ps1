@@ -6,10 +6,13 @@ function New-RunResult {
     Which of the three scripts runs.
     .PARAMETER Plan
     The script's plan.
+    .PARAMETER Account
+    As whom it runs, as DOMAIN\user.
     #>
     param(
         [Parameter(Mandatory = $true)] [ValidateSet('change', 'verify', 'rollback')] [string] $Kind,
-        [Parameter(Mandatory = $true)] [hashtable] $Plan
+        [Parameter(Mandatory = $true)] [hashtable] $Plan,
+        [string] $Account = ''
     )
     return [ordered]@{
         format_version = '1.0'
@@ -18,7 +21,7 @@ function New-RunResult {
         target         = $Plan.Target
         tool           = $Plan.Tool
         computer       = [string] $env:COMPUTERNAME
-        account        = Get-ReaderName
+        account        = $Account
         powershell     = $PSVersionTable.PSVersion.ToString()
         started        = Format-UtcTime -Time ([datetime]::UtcNow)
         finished       = ''
@@ -27,7 +30,7 @@ function New-RunResult {
         message        = ''
         undoes         = ''
         follows        = ''
-        steps          = New-Object -TypeName 'System.Collections.Generic.List[object]'
+        steps          = [System.Collections.Generic.List[object]]::new()
     }
 }
 
@@ -51,7 +54,7 @@ function Save-RunResult {
     $text = '{0},"sha256":"{1}"}}' -f $head, (Get-TextHash -Text $head)
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text + "`r`n")
     $next = "$Path.new"
-    $stream = New-Object -TypeName 'System.IO.FileStream' -ArgumentList $next, 'Create'
+    $stream = [System.IO.FileStream]::new($next, 'Create')
     try {
         $stream.Write($bytes, 0, $bytes.Length)
         $stream.Flush($true)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import json
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from remediate.actions.intents import CaValue
 from remediate.actions.states import before_and_after
 from remediate.actions.writing import WriteFailed
 from remediate.model.errors import TransportError
@@ -16,9 +20,10 @@ from remediate.transports.winrm_write import FUNCTIONS, HostWriter
 from tests.lab.clients import pool
 from tests.lab.estate import Lab
 from tests.lab.hosts import LabHost
-from tests.lab.jea import DOCUMENTS, jea_host, visible_functions
+from tests.lab.jea import DOCUMENTS, jea_host
 from tests.lab.registry_file import number
 from tests.lab.windows_hosts import policy_key
+from tests.lab.winrm.engine import pwsh
 from tests.lab.writing_material import WAITING, credential, defined_ca, disposition, pending, policy_server, service
 from tests.lab.writing_material import writer as new_writer
 
@@ -48,9 +53,35 @@ def test_what_is_shipped_is_ascii(name: str) -> None:
     assert (DOCUMENTS / name).read_bytes().isascii()
 
 
+def data_file(name: str) -> dict[str, Any]:
+    """A file of docs/jea as PowerShell reads it: data, and no command in it."""
+    line = f"Import-PowerShellDataFile -LiteralPath '{DOCUMENTS / name}' | ConvertTo-Json -Depth 6"
+    program = pwsh()
+    if program is None:
+        pytest.skip("there is no pwsh on PATH")
+    done = subprocess.run([program, "-NoProfile", "-Command", line], capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
 def test_the_role_has_every_function_that_is_called() -> None:
-    listed = set(re.findall(r"(?:^ {8}|Name = )'([A-Z][a-z]+-[A-Za-z]+)'", visible_functions(), re.MULTILINE))
+    functions = data_file("Remediate.psrc")["VisibleFunctions"]
+    listed = {one if isinstance(one, str) else one["Name"] for one in functions}
     assert set(FUNCTIONS) <= listed <= {*FUNCTIONS, "Get-HostLock"}
+
+
+def test_the_role_writes_what_the_playbooks_write() -> None:
+    functions = data_file("Remediate.psrc")["VisibleFunctions"]
+    [setting] = [one for one in functions if not isinstance(one, str) and one["Name"] == "Set-CaRegistryValue"]
+    allowed = {one["Name"]: one.get("ValidateSet") for one in setting["Parameters"]}
+    assert set(allowed["Name"]) == {value.registry_name for value in CaValue}
+    assert set(allowed["CertutilName"]) == {value.certutil_name for value in CaValue}
+
+
+def test_the_endpoint_is_as_narrow_as_there_is() -> None:
+    session = data_file("Remediate.pssc")
+    assert session["SessionType"] == "RestrictedRemoteServer"
+    assert session["RunAsVirtualAccount"] is True
+    assert "LanguageMode" not in session
 
 
 def test_a_registry_value_read_written_and_read_back(host: LabHost, writer: HostWriter) -> None:
@@ -107,8 +138,6 @@ def test_other_commands_do_not_exist(host: LabHost, command: str) -> None:
 def test_other_values_of_a_ca_are_refused(host: LabHost, writer: HostWriter) -> None:
     one = disposition(host)
     assert isinstance(one.place, RegistryPlace)
-    from msgspec.structs import replace
-
     flags = replace(one, place=RegistryPlace(host.fqdn, one.place.key, "EditFlags", "policy\\EditFlags"))
     with pytest.raises(TransportError) as unread:
         writer.read(flags)
@@ -116,4 +145,5 @@ def test_other_values_of_a_ca_are_refused(host: LabHost, writer: HostWriter) -> 
     with pytest.raises(WriteFailed) as unwritten:
         writer.write(flags, before={"EditFlags": "1114446"}, after={"EditFlags": "0"})
     assert "ParameterArgumentValidationError" in unwritten.value.why
+    assert not unwritten.value.unresolved
     assert host.registry.writes() == []

@@ -182,6 +182,16 @@ def test_an_unknown_code_is_named_and_counted() -> None:
     assert (problem.playbook, problem.command) == ("", "certutil -error 0x80094811")
 
 
+def test_rows_stand_in_the_order_in_which_to_look_at_them() -> None:
+    items = [event(128, provider=CA, record_id=str(number)) for number in range(9)]
+    items += [line(f"0x800948{digits}", position=number) for digits in ("11", "04", "16") for number in range(5)]
+    items += [line(RPC), line("The submission is pending"), line("The submission is pending", position=1)]
+    items += [line(f"Issuing Pfx certificate for Device ID {DEVICE}1 failed")]
+    kinds = [one.kind for one in report(items).problems]
+    assert kinds == ["problem", "problem", "warning", *["unknown"] * 3, "consequence"]
+    assert report(items).problems[0].signature == "submission_pending"
+
+
 def test_since_leaves_out_what_is_older_and_keeps_what_has_no_time() -> None:
     items = [line(RPC, when="2026-11-01T23:59:59.9Z"), line(RPC, when="2026-11-02T00:00:00Z"), line(RPC, position=9)]
     assert row(report(items, since="2026-11-02T00:00:00Z"), "rpc_server_unavailable").count == 2

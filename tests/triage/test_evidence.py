@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from remediate.engine.planning import PlanOptions, make_plan
 from remediate.facts.documents import LogEvidence, Snapshot
 from remediate.model.finding import Finding
 from remediate.transports.bundle import read_bundle, write_bundle
+from remediate.transports.bundle_files import LARGEST
 from remediate.triage.counting import count
 from remediate.triage.evidence import evidence_of
 from remediate.triage.signatures import load
@@ -78,6 +80,21 @@ def test_logs_say_what_to_run_next_for_requests_that_lie_unprocessed() -> None:
     elsewhere = _logged("subject_email_required", "subject_email_required", host="conn9")
     (finding,) = _found("stuck_pending/failed_files.json", denied, elsewhere)
     assert set(finding.next_playbooks) == {*before, "parameter_incorrect"}
+
+
+def test_what_stands_in_logs_is_no_part_of_the_bundle(tmp_path: Path) -> None:
+    write_bundle(facts_of({}), tmp_path / "b")
+    read = read_bundle([tmp_path / "b"])
+    logs = tmp_path / "b" / "logs"
+    logs.mkdir()
+    (logs / "device.json").write_text("no document of facts", encoding="utf-8")
+    (logs / "old.zip").write_bytes(b"no zip")
+    assert read_bundle([tmp_path / "b"]) == read
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in (tmp_path / "b").rglob("*.json"):
+            archive.write(file, file.relative_to(tmp_path / "b"))
+        archive.writestr("logs/large.svclog", b"\0" * (LARGEST + 1))
+    assert read_bundle([tmp_path / "b.zip"]) == read
 
 
 @pytest.mark.parametrize("name", ["kept", "kept.zip"])

@@ -116,7 +116,10 @@ def test_exported_xml(tmp_path: Path, encoding: str) -> None:
 
 def test_user_data_and_a_cut_off_event(tmp_path: Path) -> None:
     user = xml(53, "").replace("EventData", "UserData").replace(" Name='X'", "")
-    user = user[: user.index("<UserData>")] + "<UserData><F xmlns='y'><Code>0x80094015</Code><Who>A&amp;B</Who></F></UserData></Event>"
+    user = (
+        user[: user.index("<UserData>")]
+        + "<UserData><F xmlns='y'><Code>0x80094015</Code><Who>A&amp;B</Who></F></UserData></Event>"
+    )
     file = tmp_path / "export"
     file.write_text(user + xml(128, "")[:-40])
     found = found_in(file)
@@ -128,7 +131,9 @@ def test_user_data_and_a_cut_off_event(tmp_path: Path) -> None:
 def test_an_entity_bomb_stays_text(tmp_path: Path) -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
     file = tmp_path / "export.xml"
-    file.write_text(f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "lol">{entities}]><Events>{xml(128, "&l29;")}</Events>')
+    file.write_text(
+        f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "lol">{entities}]><Events>{xml(128, "&l29;")}</Events>'
+    )
     (record,) = found_in(file).records
     assert record.data["2"] == "&l29;"
 
@@ -195,7 +200,16 @@ def test_a_local_time_is_in_the_zone_that_was_assumed(tmp_path: Path) -> None:
 PASTED = {
     "en": ("Log Name", "Source", "Date", "Event ID", "User", "Computer", "Description", "5/31/2026 3:17:54 PM"),
     "sv": ("Loggnamn", "Källa", "Datum", "Händelse-ID", "Användare", "Dator", "Beskrivning", "2026-05-31 15:17:54"),
-    "de": ("Protokollname", "Quelle", "Datum", "Ereignis-ID", "Benutzer", "Computer", "Beschreibung", "31.05.2026 15:17:54"),
+    "de": (
+        "Protokollname",
+        "Quelle",
+        "Datum",
+        "Ereignis-ID",
+        "Benutzer",
+        "Computer",
+        "Beschreibung",
+        "31.05.2026 15:17:54",
+    ),
 }
 
 

@@ -180,7 +180,11 @@ def test_members_that_overlap(tmp_path: Path) -> None:
     content = bytearray(zipped(("a.txt", random.Random(1).randbytes(50_000))))
     directory = content.rindex(b"PK\x01\x02")
     entry = bytes(content[directory : content.rindex(b"PK\x05\x06")])
-    content = content[:directory] + entry * 30 + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 30, 30, len(entry) * 30, directory, 0)
+    content = (
+        content[:directory]
+        + entry * 30
+        + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 30, 30, len(entry) * 30, directory, 0)
+    )
     (tmp_path / "overlap.zip").write_bytes(content)
     beside(tmp_path)
     assert "overlap" in only_line(found_in(tmp_path))
@@ -219,7 +223,9 @@ def test_a_damaged_zip_raises_nothing(tmp_path_factory: pytest.TempPathFactory, 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    beginning=st.sampled_from([b"", b"ElfFile\0", b"PK\3\4", b"<E2ETraceEvent", b"{", b"Log Name:\nEvent ID: 1\n", b"\xff\xfe"]),
+    beginning=st.sampled_from(
+        [b"", b"ElfFile\0", b"PK\3\4", b"<E2ETraceEvent", b"{", b"Log Name:\nEvent ID: 1\n", b"\xff\xfe"]
+    ),
     rest=st.binary(max_size=600),
 )
 def test_any_bytes_raise_nothing(beginning: bytes, rest: bytes) -> None:

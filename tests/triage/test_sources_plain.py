@@ -130,13 +130,20 @@ def test_request_files_are_named_and_never_shown(tmp_path: Path) -> None:
 def test_a_bundle_of_ours() -> None:
     found = found_in(EXAMPLES / "contoso-broken")
     (event,) = [record for record in found.records if record.event_id]
-    assert (event.event_id, event.kind, event.data["count"], event.when) == (128, "facts", "7", "2026-11-23T06:02:55.000Z")
+    assert (event.event_id, event.kind, event.data["count"], event.when) == (
+        128,
+        "facts",
+        "7",
+        "2026-11-23T06:02:55.000Z",
+    )
     assert any("0x80094812" in record.data.get("codes", "") for record in found.records)
     assert not found.skipped
     assert not found_in(EXAMPLES / "contoso-healthy").skipped
 
 
-@pytest.mark.parametrize("text", ['{"format_version": "1.0", "role": "ca"}', '{"format_version": "1.0"', '{"format_version": 7}'])
+@pytest.mark.parametrize(
+    "text", ['{"format_version": "1.0", "role": "ca"}', '{"format_version": "1.0"', '{"format_version": 7}']
+)
 def test_a_document_that_is_none(text: str) -> None:
     found = found_in(piped(text))
     assert len(found.skipped) == 1 and not found.records

@@ -85,7 +85,9 @@ def test_the_same_message_twice_is_two_records(tmp_path: Path) -> None:
 
 
 def test_a_nested_trace_record_is_text(tmp_path: Path) -> None:
-    inner = '<TraceData><DataItem><TraceRecord xmlns="x" Severity="Error">0x80094015</TraceRecord></DataItem></TraceData>'
+    inner = (
+        '<TraceData><DataItem><TraceRecord xmlns="x" Severity="Error">0x80094015</TraceRecord></DataItem></TraceData>'
+    )
     file = tmp_path / "a.svclog"
     file.write_text(trace("@").replace("@", inner) + trace(QUIET))
     found = found_in(file)

@@ -66,6 +66,10 @@ def test_the_code_decides_over_denied_by_policy_module() -> None:
     assert names(denial) == ["subject_email_required"]
 
 
+def test_a_warning_is_not_a_problem() -> None:
+    assert [symptom.kind for symptom in shown(event(128, provider=CA))] == ["warning"]
+
+
 def test_an_unknown_code_is_shown_and_decides_over_a_text() -> None:
     (symptom,) = shown("Denied by Policy Module 0x80094811 (-2146875375 CERTSRV_E_KEY_LENGTH)")
     assert (symptom.kind, symptom.signature, symptom.code) == ("unknown", "", "0x80094811")

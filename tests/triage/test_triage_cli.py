@@ -160,6 +160,14 @@ def test_every_line_fits_the_screen() -> None:
     assert any("0x800706BA" in text for text in told if text.startswith("  proof"))
 
 
+def test_many_unknown_codes_are_a_short_list() -> None:
+    made = report([line(f"0x800948{number:02X}", position=number) for number in range(0x20, 0x32)])
+    told = as_text(triage_text(made)).splitlines()
+    assert sum(text.startswith("  proof") for text in told) == 3
+    assert "  and 7 more, all in --json" in told
+    assert told[-1] == "0 problems, 18 codes without a playbook."
+
+
 def test_bars_stand_where_there_is_more_than_one_step_of_time() -> None:
     items = [line(RPC, when=f"2026-11-20T{hour:02}:00:00Z", position=hour) for hour in (8, 8, 9, 15)]
     items[1] = line(f"{RPC} again", when="2026-11-20T08:00:01Z")

@@ -128,6 +128,7 @@ def test_the_schemas_are_written_by_a_command(tmp_path: Path) -> None:
         (["list", "--json"], {}, True),
         (["nonsense", "--json"], {}, True),
         (["show", "--format", "json"], {}, True),
+        (["triage", "--format", "json", "x.svclog"], {}, True),
         (["show", "--format=json", "p"], {}, True),
         (["show", "p"], {"REMEDIATE_FORMAT": "json"}, True),
         (["show", "p", "--format", "md"], {"REMEDIATE_FORMAT": "json"}, False),

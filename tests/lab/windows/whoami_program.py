@@ -1,4 +1,6 @@
-"""whoami.exe of a lab host: the name that LAB_STATE holds, and with /groups /fo csv /nh the groups of its token.
+"""whoami.exe of a lab host: the name that LAB_STATE holds, with /user its SID, with /groups those of its token.
+
+The two tables come as `/fo csv /nh` writes them: one after the other, with an empty line before each.
 
 Groups are those of `whoami.groups` (name, type, SID, attributes), or without it those of an administrator, elevated
 or not as `whoami.elevated` says. Without elevation Administrators stands there for denials only.
@@ -11,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 
+USER = "S-1-5-21-1004336348-1177238915-682003330-1104"
 ENABLED = "Mandatory group, Enabled by default, Enabled group"
 EVERYBODY = ("Everyone", "Well-known group", "S-1-1-0", ENABLED)
 FULL = (
@@ -27,8 +30,9 @@ FILTERED = (
 if __name__ == "__main__":
     who = json.loads(Path(os.environ["LAB_STATE"]).read_text())["whoami"]
     arguments = [one.lower() for one in sys.argv[1:]]
-    if arguments == ["/groups", "/fo", "csv", "/nh"]:
-        for row in who["groups"] if "groups" in who else FULL if who["elevated"] else FILTERED:
+    groups = who["groups"] if "groups" in who else FULL if who["elevated"] else FILTERED
+    if arguments == ["/user", "/groups", "/fo", "csv", "/nh"]:
+        for row in ([], (who["name"], USER), [], *groups):
             print(",".join(f'"{cell}"' for cell in row))
     elif arguments:
         sys.exit(f"the stand-in for whoami does not know {sys.argv[1:]}")

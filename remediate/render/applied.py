@@ -1,0 +1,180 @@
+"""What `remediate apply` and `verify` tell: their documents, and the same as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from remediate.engine.applying import Step
+from remediate.engine.returned import Standing
+from remediate.engine.verifying import Verification
+from remediate.model.finding import Finding
+from remediate.render.documents import (
+    ActionStanding,
+    AppliedDocument,
+    ApprovalDescription,
+    DriftedValue,
+    VerificationDescription,
+    VerifyDocument,
+)
+from remediate.render.reading import place
+from remediate.render.text import Line, wrap
+
+_STATE = 15
+DONE = ("done", "as wanted")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The run that was made: its name, its folder, and the digest of its plan."""
+
+    name: str
+    folder: str
+    plan_id: str
+
+
+def applied(
+    run: Run,
+    steps: Iterable[Step],
+    *,
+    approval: ApprovalDescription,
+    exit_code: int,
+    verification: Verification | None,
+) -> AppliedDocument:
+    """Return the document of a run that ended; `verification` is None where it stopped part-way."""
+    found = tuple(steps)
+    return AppliedDocument(
+        run=run.name,
+        folder=run.folder,
+        plan_id=run.plan_id,
+        approval=approval,
+        exit_code=exit_code,
+        actions=tuple(map(_action, found)),
+        takes_effect=tuple(dict.fromkeys(filter(None, (one.action.takes_effect for one in found if _written(one))))),
+        verification=described(verification) if verification else None,
+    )
+
+
+def _written(step: Step) -> bool:
+    return step.outcome == "done"
+
+
+def _action(step: Step) -> ActionStanding:
+    return ActionStanding(
+        id=step.action.id, label=step.action.label, target=step.target, state=step.outcome, detail=step.detail
+    )
+
+
+def described(verification: Verification) -> VerificationDescription:
+    """Return a verification as it stands in documents."""
+    return VerificationDescription(
+        as_wanted=not verification.exit_code,
+        actions=tuple(map(standing, verification.standing)),
+        still_found=verification.still,
+        unknown=verification.unknown,
+    )
+
+
+def standing(one: Standing) -> ActionStanding:
+    """Return where an action stands as it is told in documents."""
+    return ActionStanding(
+        id=one.action.id, label=one.action.label, target=one.target, state=one.state, detail=one.detail
+    )
+
+
+def verify_document(verification: Verification, *, plan_id: str) -> VerifyDocument:
+    """Return the document of `remediate verify`."""
+    return VerifyDocument(plan_id=plan_id, exit_code=int(verification.exit_code), verification=described(verification))
+
+
+def applied_lines(document: AppliedDocument) -> Iterator[Line]:
+    """Yield what was done, what was not and why, whether it helps, where it is kept, and what to do next."""
+    done = sum(action.state in DONE for action in document.actions)
+    head = f"Plan {document.plan_id[:12]}: {done} of {len(document.actions)} actions are done{_approved(document)}"
+    yield from wrap(head, rest="  ", style="title")
+    yield from action_lines(document.actions)
+    yield Line("")
+    if document.verification:
+        yield from verification_lines(document.verification, verified="Verified", listed=False)
+    else:
+        yield from wrap("Stopped part-way, and not verified.", style="problem")
+    if document.takes_effect and document.exit_code != 0:
+        yield from wrap("; ".join(document.takes_effect), first="What was written takes effect ", rest="  ")
+    yield from _next(document)
+    yield from wrap(document.folder, first=f"Run {document.run} is kept in ", rest="  ")
+
+
+def _approved(document: AppliedDocument) -> str:
+    approval = document.approval
+    by = f"approved by {approval.approved_by}" if approval.approved_by else ""
+    told = ", ".join(filter(None, (approval.ticket, by)))
+    return f" ({told})" if told else ""
+
+
+def action_lines(actions: Iterable[ActionStanding]) -> Iterator[Line]:
+    """Yield each action behind its state, and what there is to say of it."""
+    for action in actions:
+        style = "plain" if action.state in DONE else "problem"
+        text = f"{action.id}. {action.label}   ({action.target})"
+        yield from wrap(text, first=f"  {action.state:<{_STATE}}", rest=" " * (_STATE + 5), style=style)
+        if action.detail:
+            yield from wrap(action.detail, first=" " * (_STATE + 5), style="muted")
+
+
+def verification_lines(found: VerificationDescription, *, verified: str = "", listed: bool) -> Iterator[Line]:
+    """Yield what stands, all of it where `listed`, else only what is not as wanted; then what is still found."""
+    yield from action_lines(one for one in found.actions if listed or one.state != "as wanted")
+    yield from (line for finding in found.still_found for line in _still(finding))
+    yield from (line for text in found.unknown for line in wrap(text, first="  unknown        ", style="unknown"))
+    yield from wrap(_verdict(found, verified), style="plain" if found.as_wanted else "problem")
+
+
+def _still(finding: Finding) -> Iterator[Line]:
+    head = f"{finding.playbook}, {place(finding.target)}: {finding.message}"
+    yield from wrap(head, first="  still found    ", style="problem")
+    for one in finding.evidence:
+        yield from wrap(f"{one.shows}   ({one.where})", first=" " * (_STATE + 5))
+
+
+def _verdict(found: VerificationDescription, verified: str) -> str:
+    stands = sum(one.state == "as wanted" for one in found.actions)
+    told = [f"{stands} of {len(found.actions)} stand as wanted"]
+    told += [f"{len(found.still_found)} of its problems are still found" if found.still_found else ""]
+    told += ["not all could be read, so nobody can tell that it helps" if _unread(found) else ""]
+    if found.as_wanted:
+        told.append("none of its problems is found any more")
+    text = ", ".join(filter(None, told))
+    return f"{verified}: {text}." if verified else f"{text}."
+
+
+def _unread(found: VerificationDescription) -> bool:
+    return bool(found.unknown) or any(one.state == "not read" for one in found.actions)
+
+
+# What is to be done about a state, in the order in which it is told.
+_ADVICE = {
+    "unresolved": "nobody can tell whether it was written. Apply the same plan again: it reads what stands there first",
+    "failed": "see why above. Apply the same plan again: what is done is not done twice",
+    "not reached": "apply the same plan again: it goes on there",
+}
+
+
+def _next(document: AppliedDocument) -> Iterator[Line]:
+    for state, advice in _ADVICE.items():
+        numbers = ", ".join(str(action.id) for action in document.actions if action.state == state)
+        if numbers:
+            yield from wrap(advice, first=f"{state} ({numbers}): ", rest="  ")
+    if any(action.state == "done" for action in document.actions):
+        yield from wrap(f"remediate rollback {document.run} --out back.json", first="What undoes it: ", rest="  ")
+
+
+def drift_lines(values: Iterable[DriftedValue]) -> Iterator[Line]:
+    """Yield a table of every value that is no longer as approved: approved, now, wanted."""
+    last = 0
+    for value in values:
+        if value.action != last:
+            yield from wrap(f"{value.action}. {value.label}   ({value.target})", first="  drifted        ", rest="    ")
+            last = value.action
+        yield from wrap(value.name, first="    ")
+        for word, shown in (("approved", value.approved), ("now", value.now), ("wanted", value.wanted)):
+            yield from wrap("absent" if shown is None else shown, first=f"      {word:<10}")

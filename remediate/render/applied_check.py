@@ -1,0 +1,82 @@
+"""What `remediate apply --check` tells: targets, values and rights, all of them, and whether it could be applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from remediate.engine.checking import ActionCheck, Check
+from remediate.engine.returned import target_of
+from remediate.model.errors import ExitCode
+from remediate.render.applied import drift_lines
+from remediate.render.documents import CheckDocument, RightStanding, TargetStanding, drifted_values
+from remediate.render.text import Line, wrap
+
+
+def check_document(check: Check, *, plan_id: str) -> CheckDocument:
+    """Return the document."""
+    return CheckDocument(
+        plan_id=plan_id,
+        exit_code=int(check.exit_code),
+        targets=tuple(TargetStanding(name=one.name, state=one.state, detail=one.detail) for one in check.targets),
+        actions=tuple(map(_right, check.actions)),
+        drift=drifted_values(check.drifted),
+    )
+
+
+def _right(one: ActionCheck) -> RightStanding:
+    action = one.action
+    return RightStanding(
+        id=action.id,
+        label=action.label,
+        target=target_of(action),
+        state=one.verdict,
+        needs=action.rights,
+        lacks=one.lacks,
+        detail=one.detail,
+    )
+
+
+def check_lines(document: CheckDocument) -> Iterator[Line]:
+    """Yield every target, every action with its right, the values that drifted, and the verdict."""
+    for target in document.targets:
+        style = "plain" if target.state == "the plan's" else "problem"
+        detail = f": {target.detail}" if target.detail else ""
+        yield from wrap(f"{target.name}{detail}", first=f"  {target.state:<13}", style=style)
+    yield Line("")
+    for action in document.actions:
+        text = f"{action.id}. {action.label}   ({action.target})"
+        style = "plain" if action.state in ("as approved", "as wanted") else "problem"
+        yield from wrap(text, first=f"  {action.state:<13}", rest=" " * 18, style=style)
+        yield from _right_lines(action)
+    yield from drift_lines(document.drift)
+    yield Line("")
+    yield from _verdict(document)
+
+
+def _right_lines(action: RightStanding) -> Iterator[Line]:
+    first = " " * 18
+    if action.lacks:
+        yield from wrap(action.lacks, first=f"{first}lacks: ", style="refused")
+    elif action.lacks is None:
+        yield from wrap(f"cannot be told: {action.detail}", first=f"{first}right: ", style="unknown")
+    else:
+        yield from wrap(action.needs or "nothing special", first=f"{first}right is there: ", style="muted")
+        if action.detail:
+            yield from wrap(action.detail, first=first, style="unknown")
+
+
+def _verdict(document: CheckDocument) -> Iterator[Line]:
+    lacking = [str(one.id) for one in document.actions if one.lacks]
+    others = [one.name for one in document.targets if one.state == "another"]
+    reasons = [
+        f"a right is missing for {', '.join(lacking)}" if lacking else "",
+        f"not the plan's target: {', '.join(others)}" if others else "",
+        "a value is no longer as approved" if document.drift else "",
+    ]
+    if document.exit_code == ExitCode.REFUSED:
+        yield from wrap(f"It would be refused: {'; '.join(filter(None, reasons))}.", style="problem")
+    elif document.exit_code:
+        yield from wrap("Not all of it could be read, so nobody can tell whether it would be applied.", style="unknown")
+    else:
+        yield from wrap("Every target is the plan's, every value stands as approved, every right is there.")
+    yield Line("Nothing was changed.")

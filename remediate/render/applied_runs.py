@@ -1,0 +1,105 @@
+"""What `remediate runs` tells: each run with its approval and its end; of one run each action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from remediate.engine.returned import standings
+from remediate.model.errors import ExitCode
+from remediate.model.journal import Journal
+from remediate.model.plan import Plan
+from remediate.render.applied import DONE, Run, action_lines, standing
+from remediate.render.documents import ApprovalDescription, RunDescription, RunsDocument
+from remediate.render.text import Line, wrap
+
+
+def run_description(
+    run: Run, *, plan: Plan | None, journal: Journal, approval: ApprovalDescription | None, trouble: str = ""
+) -> RunDescription:
+    """Return a run. `plan` is None where it cannot be believed, and `trouble` says why."""
+    first = journal.lines[0] if journal.lines else None
+    closed = [line.detail for line in journal.lines if line.event == "closed"]
+    reasons = (trouble, journal.broken, "its last line was not written to its end" if journal.torn else "")
+    return RunDescription(
+        run=run.name,
+        folder=run.folder,
+        source=first.source if first else "",
+        opened=first.at if first else "",
+        by=first.by if first else "",
+        plan_id=run.plan_id,
+        approval=approval,
+        ended=int(closed[-1]) if closed and closed[-1].isdecimal() else None,
+        trouble="; ".join(filter(None, reasons)),
+        actions=tuple(map(standing, standings(plan, journal.lines))) if plan else (),
+    )
+
+
+_ENDED: dict[int, str] = {
+    ExitCode.NOTHING_TO_DO: "applied and verified",
+    ExitCode.ERROR: "applied, and it could not be verified",
+    ExitCode.STILL_BROKEN: "applied, and the problem was still there",
+}
+
+
+def _end(run: RunDescription) -> str:
+    if run.ended is not None:
+        return _ENDED.get(run.ended, f"ended with {run.ended}")
+    return "came back from scripts" if run.source == "import" else "not ended"
+
+
+def runs_lines(document: RunsDocument, *, every: bool) -> Iterator[Line]:
+    """Yield the runs, oldest first; with `every` the actions of each and what to do about them."""
+    if not document.runs:
+        yield from wrap(f"No runs in {document.folder}.")
+    for run in document.runs:
+        yield from _run(run)
+        yield from _actions(run) if every else ()
+
+
+def _run(run: RunDescription) -> Iterator[Line]:
+    done = sum(action.state in DONE for action in run.actions)
+    who = f" by {run.by}" if run.by else ""
+    text = f"{run.source or 'run'}{who}, {done} of {len(run.actions)} done, {_end(run)}{_approval(run)}"
+    yield from wrap(text, first=f"{run.run}  ", rest="    ")
+    if run.trouble:
+        yield from wrap(f"cannot be believed: {run.trouble}", first="    ", style="refused")
+    unresolved = [action for action in run.actions if action.state == "unresolved"]
+    if unresolved:
+        numbers = ", ".join(f"{action.id} on {action.target}" for action in unresolved)
+        yield from wrap(numbers, first="    unresolved: ", style="problem")
+
+
+def _approval(run: RunDescription) -> str:
+    if run.approval is None:
+        return ""
+    by = f"approved by {run.approval.approved_by}" if run.approval.approved_by else "approved"
+    return f", {', '.join(filter(None, (by, run.approval.ticket)))}"
+
+
+def _actions(run: RunDescription) -> Iterator[Line]:
+    yield from wrap(f"plan {run.plan_id}", first="  ")
+    if run.approval:
+        for word, text in _approval_rows(run.approval):
+            yield from wrap(text, first=f"  {word:<13}")
+    yield from action_lines(run.actions)
+    yield from wrap(run.folder, first="Kept in ")
+    yield from _next(run)
+
+
+def _approval_rows(approval: ApprovalDescription) -> Iterable[tuple[str, str]]:
+    rows = (
+        ("ticket", approval.ticket),
+        ("approved by", approval.approved_by),
+        ("given", approval.given_at),
+        ("digest given", approval.digest),
+    )
+    return ((word, text) for word, text in rows if text)
+
+
+def _next(run: RunDescription) -> Iterator[Line]:
+    if run.trouble:
+        return
+    if run.source == "apply" and run.ended is None:
+        yield from wrap("To go on: remediate apply the same plan again; it reads every target first.", rest="  ")
+    if any(action.state == "done" for action in run.actions):
+        yield from wrap(f"What undoes it: remediate rollback {run.run} --out back.json", rest="  ")
