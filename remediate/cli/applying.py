@@ -16,14 +16,14 @@ import msgspec
 from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.options import connection_options
 from remediate.cli.output import contents, one_line, write_json, write_lines
-from remediate.model.errors import DocumentError, ExitCode, RefusedError, UsageError
-from remediate.model.journal import JournalLine
+from remediate.model.errors import DocumentError, ExitCode, RefusedError, TransportError, UsageError
+from remediate.model.journal import Journal, JournalLine
 from remediate.model.plan import Plan, unseal
 from remediate.render.documents import AppliedDocument, ApprovalDescription, drifted_values
 
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
-    from remediate.engine.applying import Drifted
+    from remediate.engine.applying import Drifted, Step
     from remediate.engine.verifying import Verification
     from remediate.runs.folder import RunFolder
 
@@ -87,13 +87,15 @@ def apply_sealed(
 ) -> int:
     """Apply a plan under an approval and return the exit code. Raises RefusedError before anything is written."""
     from remediate.engine.admission import check_plan
+    from remediate.runs.folder import alone
 
     check_plan(sealed.plan, sealed.digest, approved=approval.digest, now=_now(), where=sealed.where)
     root = runs_root(runs)
-    earlier = _earlier(root, sealed, go_on=go_on)
-    with _writers(sealed.plan, connection) as writers:
-        _admit(sealed.plan, writers)
-        document = _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
+    with alone(root, sealed.digest):
+        earlier = _earlier(root, sealed, go_on=go_on)
+        with _writers(sealed.plan, connection) as writers:
+            _admit(sealed.plan, writers)
+            document = _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
     return _tell(document, as_json=as_json)
 
 
@@ -129,22 +131,47 @@ def read_sealed(path: Path) -> Sealed:
 def _earlier(root: Path, sealed: Sealed, *, go_on: bool) -> RunFolder | None:
     """The run of this plan that was broken off. Raises RefusedError for a plan that was applied already."""
     from remediate.engine.admission import check_unused
-    from remediate.engine.returned import standings
 
     run = run_of_plan(root, sealed.digest, source="apply")
     if run is None:
         return None
-    lines = run.whole_journal().lines
-    check_unused(lines, run=run.name)
-    click.echo(f"Run {run.name} of this plan was broken off:", err=True)
-    for one in standings(sealed.plan, lines):
-        click.echo(one_line(f"  {one.state:<11} {one.action.id}. {one.action.label}  ({one.target})"), err=True)
-    if not go_on:
-        if not sys.stdin.isatty():
-            do = "Read it, then give --go-on."
-            raise RefusedError("a run of this plan was broken off", where=run.name, do=do)
-        click.confirm("Read every target again and go on with what is not done?", abort=True, err=True)
+    journal = run.journal()
+    check_unused(journal.lines, run=run.name)
+    if journal.torn or any(line.event == "begin" for line in journal.lines):
+        _tell_broken_off(run, sealed.plan, journal)
+        _ask_to_go_on(run, go_on=go_on)
+        _cut_torn_line(run)
     return run
+
+
+def _tell_broken_off(run: RunFolder, plan: Plan, journal: Journal) -> None:
+    from remediate.engine.returned import standings
+
+    click.echo(f"Run {run.name} of this plan was broken off:", err=True)
+    if journal.torn:
+        click.echo("  the last line of its journal was not written to its end", err=True)
+    for one in standings(plan, journal.lines):
+        click.echo(one_line(f"  {one.state:<11} {one.action.id}. {one.action.label}  ({one.target})"), err=True)
+
+
+def _ask_to_go_on(run: RunFolder, *, go_on: bool) -> None:
+    if go_on:
+        return
+    if not sys.stdin.isatty():
+        do = "Read it, then give --go-on."
+        raise RefusedError("a run of this plan was broken off", where=run.name, do=do)
+    click.confirm("Read every target again and go on with what is not done?", abort=True, err=True)
+
+
+def _cut_torn_line(run: RunFolder) -> None:
+    """Take what a power cut left of a last line off the journal, and write down that it was there."""
+    from remediate.runs.folder import TORN_FILE
+
+    if torn := run.cut_torn_line():
+        told = f"a last line of {len(torn)} bytes, not written to its end, was cut off and is kept in {TORN_FILE}"
+        at = f"{_now():%Y-%m-%dT%H:%M:%SZ}"
+        run.append(JournalLine(at=at, event="unresolved", source="apply", detail=told, by=_who()))
+        click.echo(f"  {told}; what it was about is read again", err=True)
 
 
 @contextmanager
@@ -160,9 +187,14 @@ def _writers(plan: Plan, connection: dict[str, Any]) -> Iterator[dict[str, Write
 
 
 def _admit(plan: Plan, writers: dict[str, Writer]) -> None:
-    from remediate.engine.admission import check_identities, check_rights
+    from remediate.engine.admission import TURNED_AWAY, check_identities, check_rights
 
-    check_identities(plan, writers)
+    try:
+        check_identities(plan, writers)
+    except TransportError as error:
+        if error.code in TURNED_AWAY:
+            check_rights(plan, writers)
+        raise
     check_rights(plan, writers)
 
 
@@ -175,31 +207,48 @@ def _apply(
     approval: Approval,
     connection: dict[str, Any],
 ) -> AppliedDocument:
-    from remediate.cli.detecting_again import verified
     from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
     from remediate.render.applied import Run, applied
-    from remediate.runs.folder import alone
 
-    found: Verification | None = None
+    lines = earlier.whole_journal().lines if earlier else ()
+    watch, found = _Watch(sealed.plan), None
     try:
-        lines = earlier.whole_journal().lines if earlier else ()
         refuse_drift(read_steps(sealed.plan, writers, lines))
-        with alone(root, sealed.digest), _between_actions() as stop:
-            run = earlier or _new_run(root, sealed, approval)
-            window = Window(run=run.name, who=_who(), until=_until())
+        run = earlier or _new_run(root, sealed, approval)
+        window = Window(run=run.name, who=_who(), until=_until())
+        with watch.between_actions():
             steps, code = carry_out(
-                sealed.plan, writers, window=window, record=run.append, earlier=lines, clock=_now, stop=stop
-            )
-            if code is ExitCode.NOTHING_TO_DO:
-                found = verified(sealed.plan, writers, connection)
-                code = _ended(found)
-                run.append(_closed(window.who, code))
+                sealed.plan, writers, window=window, record=watch.recording(run.append), earlier=lines, clock=_now,
+                stop=watch.asked,
+            )  # fmt: skip
     except Drifted as error:
         _tell_drift(error)
         raise
+    if watch.asked() and not _written(steps):
+        raise KeyboardInterrupt
+    if code is ExitCode.NOTHING_TO_DO:
+        found = None if watch.asked() else _verified(sealed.plan, writers, connection)
+        code = _ended(found) if found else ExitCode.STOPPED_PART_WAY
+        if found:
+            run.append(_closed(window.who, code))
     told = ApprovalDescription(**msgspec.structs.asdict(approval))
     of = Run(name=run.name, folder=str(run.path), plan_id=sealed.digest)
     return applied(of, steps, approval=told, exit_code=int(code), verification=found)
+
+
+def _written(steps: tuple[Step, ...]) -> bool:
+    """Whether this run, or the one that it goes on with, has begun to write."""
+    return any(step.written or step.outcome in ("done", "failed", "unresolved") for step in steps)
+
+
+def _verified(plan: Plan, writers: dict[str, Writer], connection: dict[str, Any]) -> Verification | None:
+    """What the run has helped; None when Ctrl-C broke it off: the run is not ended then, and can be gone on with."""
+    from remediate.cli.detecting_again import verified
+
+    try:
+        return verified(plan, writers, connection)
+    except KeyboardInterrupt:
+        return None
 
 
 def _ended(found: Verification) -> ExitCode:
@@ -220,21 +269,42 @@ def _closed(who: str, code: ExitCode) -> JournalLine:
     return JournalLine(at=f"{_now():%Y-%m-%dT%H:%M:%SZ}", event="closed", source="apply", by=who, detail=str(int(code)))
 
 
-@contextmanager
-def _between_actions() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C stop the run between two actions; a second one says that it is being obeyed."""
-    asked = [0]
+class _Watch:
+    """Lets Ctrl-C stop a run between two actions, never inside one; a second one says what is unresolved meanwhile."""
 
-    def interrupted(_number: int, _frame: Any) -> None:
-        asked[0] += 1
-        told = "it stops after this action" if asked[0] == 1 else "the action that runs is unresolved until it ends"
-        click.echo(f"remediate: {told}", err=True)
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._presses, self._begun = plan, 0, 0
 
-    former = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield lambda: asked[0] > 0
-    finally:
-        signal.signal(signal.SIGINT, former)
+    def asked(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._presses > 0
+
+    def recording(self, append: Callable[[JournalLine], None]) -> Callable[[JournalLine], None]:
+        """Return what journals a line, and remembers which action has begun and not ended."""
+
+        def record(line: JournalLine) -> None:
+            append(line)
+            self._begun = line.action if line.event == "begin" else 0
+
+        return record
+
+    @contextmanager
+    def between_actions(self) -> Iterator[None]:
+        """Take SIGINT for a block."""
+        former = signal.signal(signal.SIGINT, self._interrupted)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+    def _interrupted(self, _number: int, _frame: Any) -> None:
+        self._presses += 1
+        under_way = [f"{one.id}. {one.label}" for one in self._plan.actions if one.id == self._begun]
+        if self._presses == 1:
+            told = "it stops when this action has ended" if under_way else "it stops before the next action"
+        else:
+            told = f"unresolved until it has ended: {under_way[0]}" if under_way else "nothing is unresolved; it stops"
+        click.echo(one_line(f"remediate: {told}"), err=True)
 
 
 def _tell(document: AppliedDocument, *, as_json: bool) -> int:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME|CODE|FILE]...")
 @click.option("--dry-run", is_flag=True, help="Detect and print the diff; writes nothing.")
 @click.option("--all", "every", is_flag=True, help="Every playbook, as without a name.")
+@click.option("--ticket", default="", envvar="REMEDIATE_TICKET", help="The change's number, kept with the approval.")
+@click.option("--runs", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS", help="Where runs are kept.")
 @fact_options
 @planning_options
 @output_options
@@ -65,7 +67,7 @@ def _refuse_without_a_person(context: click.Context, *, format: str) -> None:
         raise RefusedError("nobody can be asked here, so nothing is applied", do=do)
 
 
-def _asked_and_applied(made: Plan, connection: dict[str, Any]) -> int:
+def _asked_and_applied(made: Plan, given: dict[str, Any]) -> int:
     """Ask for the plan's digest, and apply it when it is typed."""
     from remediate.cli.applying import Approval, Sealed, apply_sealed
 
@@ -73,8 +75,8 @@ def _asked_and_applied(made: Plan, connection: dict[str, Any]) -> int:
     click.echo(f"Digest {sealed.digest}", err=True)
     typed = click.prompt("Type its first 12 digits to apply it now", default="", show_default=False, err=True)
     given_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    approval = Approval(digest=typed, approved_by="typed at the terminal", given_at=given_at)
-    return apply_sealed(sealed, approval, connection)
+    approval = Approval(digest=typed, ticket=given["ticket"], approved_by="typed at the terminal", given_at=given_at)
+    return apply_sealed(sealed, approval, given, runs=given["runs"])
 
 
 @click.command()

@@ -40,7 +40,10 @@ _WORTH_PROCESSES = 64 << 20
     "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
 )
 @output_options
+@click.pass_context
 def triage(
+    context: click.Context,
+    /,
     files: tuple[str, ...],
     bundle: tuple[str, ...],
     since: str,
@@ -65,7 +68,7 @@ def triage(
     known_zone = zone_from(zone)
     oldest = since_from(since, now=datetime.now(UTC))
     where = " ".join(f"--bundle {shlex.quote(path)}" for path in bundle) or _LIVE
-    inputs = tuple(_inputs((*files, *bundle)))
+    inputs = tuple(_inputs((*files, *(bundle if _is_meant(context) or not files else ()))))
     report = _report(inputs, where, oldest, (zone, known_zone), redact=redact, jobs=jobs, playbooks=playbooks)
     _write(report, chosen(format, as_json=as_json))
     return int(report.exit_code)
@@ -90,6 +93,12 @@ def _report(
     items = read(inputs, signatures.needles, assumed_zone=zone[1], jobs=jobs or fitting_jobs(inputs))
     fold = count(items, signatures, since=since)
     return make_report(fold, where=where, assumed_zone=zone[0], key=machine_key() if redact else b"")
+
+
+def _is_meant(context: click.Context) -> bool:
+    """Whether --bundle is given now: one of the settings says where facts come from, and files were named instead."""
+    source = context.get_parameter_source("bundle")
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _inputs(names: tuple[str, ...]) -> Iterator[Path | Stream]:

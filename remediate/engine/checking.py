@@ -29,8 +29,9 @@ class TargetCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """An action: what stands there (`as approved`, `as wanted`, `drifted`, `not read`), and the right that the
-    present account `lacks` for it: empty when none, None when that cannot be told."""
+    """An action: what stands there (`as approved`, `as wanted`, `drifted`, `not read`, or
+    `refused` where the place is another one), and the right that the present account `lacks`: empty when none, None
+    when that cannot be told."""
 
     action: Action
     verdict: str
@@ -53,7 +54,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> ExitCode:
         """3 when `apply` would refuse, else 1 when something could not be read, else 0."""
-        lacking = any(one.lacks for one in self.actions)
+        lacking = any(one.lacks or one.verdict == "refused" for one in self.actions)
         if lacking or self.drifted or any(one.state == "another" for one in self.targets):
             return ExitCode.REFUSED
         unread = any(one.verdict == UNREAD or one.lacks is None for one in self.actions)
@@ -83,8 +84,9 @@ def _actions(plan: Plan, writers: Mapping[str, Writer], lines: tuple[JournalLine
         lacks, why = _lacks(action, writer)
         try:
             (step,) = read_steps(msgspec.structs.replace(plan, actions=(action,)), writers, lines)
-        except TransportError as error:
-            yield ActionCheck(action=action, verdict=UNREAD, lacks=lacks, detail=why or _why(error))
+        except RemediateError as error:
+            verdict = "refused" if isinstance(error, RefusedError) else UNREAD
+            yield ActionCheck(action=action, verdict=verdict, lacks=lacks, detail=why or _why(error))
         else:
             yield ActionCheck(action=action, verdict=step.verdict, lacks=lacks, detail=why, step=step)
 

@@ -32,6 +32,7 @@ from remediate.model.plan import (
 )
 
 UNDO_DAYS = 7
+_PARTLY = "Only a part of the plan was carried out; who can obtain what is told as if all of it were undone."
 
 
 def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
@@ -60,6 +61,9 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
             for action in undoable
             if action.undo_missing
         ),
+        gained=plan.lost,
+        lost=plan.gained,
+        notes=(_PARTLY,) if any(action.id not in written for action in plan.actions) else (),
     )
 
 
@@ -82,12 +86,39 @@ def _undo(action: Action, line: JournalLine) -> Action:
         label=f"undo: {action.label}",
         before=_state(action.before, before),
         after=_state(action.after, after),
-        diff=tuple(_diff(before, after)),
+        diff=tuple(_undone(action.diff) if _signed(action.diff) else _diff(before, after)),
         because=(),
         depends_on=(),
         command="",
         undo=f"what the run wrote: {action.label}",
     )
+
+
+def _signed(diff: Iterable[str]) -> bool:
+    return any(line.lstrip().startswith(("+ ", "- ")) for line in diff)
+
+
+def _undone(diff: Iterable[str]) -> Iterator[str]:
+    """The lines of a diff the other way round: what was added is taken away. A revision rises all the same."""
+    added: list[str] = []
+    for line in diff:
+        sign, rest = line.lstrip()[:2], line.lstrip()[2:]
+        blanks = line[: len(line) - len(line.lstrip())]
+        if sign == "- ":
+            added.append(f"{blanks}+ {rest}")
+            continue
+        if sign != "+ ":
+            yield from added
+            added = []
+        yield f"{blanks}- {rest}" if sign == "+ " else _revision_on(line)
+    yield from added
+
+
+def _revision_on(line: str) -> str:
+    latest = line.rpartition(" -> ")[2]
+    if line.startswith(f"{REVISION} ") and latest.isdecimal():
+        return f"{REVISION} {latest} -> {int(latest) + 1}"
+    return line
 
 
 def _diff(before: Table, after: Table) -> Iterator[str]:

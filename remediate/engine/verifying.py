@@ -15,7 +15,7 @@ from remediate.actions.writing import Writer
 from remediate.engine.planning import PlanOptions, make_plan
 from remediate.engine.returned import REVISION, Standing, target_of
 from remediate.facts.documents import Snapshot
-from remediate.model.errors import ExitCode, TransportError
+from remediate.model.errors import ExitCode, RemediateError
 from remediate.model.finding import Finding, Unknown
 from remediate.model.places import PublishingPlace, TemplatePlace
 from remediate.model.plan import Action, Plan
@@ -51,7 +51,7 @@ def _standing(action: Action, writer: Writer) -> Standing:
     wanted = {name: value for name, value in before_and_after(action)[1].items() if name != REVISION}
     try:
         now = writer.read(action)
-    except TransportError as error:
+    except RemediateError as error:
         return Standing(action=action, target=target_of(action), state="not read", detail=str(error))
     same = all(name in now and now[name] == value for name, value in wanted.items())
     return Standing(action=action, target=target_of(action), state="as wanted" if same else "not as wanted")

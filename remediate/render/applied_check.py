@@ -72,6 +72,7 @@ def _verdict(document: CheckDocument) -> Iterator[Line]:
         f"a right is missing for {', '.join(lacking)}" if lacking else "",
         f"not the plan's target: {', '.join(others)}" if others else "",
         "a value is no longer as approved" if document.drift else "",
+        "a place is another than the plan's" if any(one.state == "refused" for one in document.actions) else "",
     ]
     if document.exit_code == ExitCode.REFUSED:
         yield from wrap(f"It would be refused: {'; '.join(filter(None, reasons))}.", style="problem")

@@ -161,7 +161,8 @@ class TargetStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RightStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """An action before the window: `state` is `as approved`, `as wanted`, `drifted` or `not read`; `needs` the right in
+    """An action before the window: `state` is `as approved`, `as wanted`, `drifted`, `refused` (another
+    place than the plan's) or `not read`; `needs` the right in
     the plan's words, `lacks` what the present account lacks: empty when nothing, null when that cannot be told."""
 
     id: int

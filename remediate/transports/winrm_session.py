@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -66,13 +67,34 @@ class BoundedTransport:
             self._inner.session = self._inner._build_session()
             self._inner.session.hooks["response"].append(_refuse_plain_answer)
         try:
-            answer: bytes = self._inner.send(message, timeout=min(left, _READ_TIMEOUT))
+            return _within(left, lambda: self._inner.send(message, timeout=min(left, _READ_TIMEOUT)))
         except KeyError:  # pypsrp looks for a logon that nobody asked for
             raise TransportError(NO_WINRM.what, why="it asks for no logon", do=NO_WINRM.do) from None
-        return answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
+    """What `work` gives, or TimeoutError. A thread of its own, because timeouts of sockets and of requests begin anew
+    with every byte and every leg of a logon. One that is late is left alone, and ends with its connection."""
+    answers: list[bytes] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not answers:
+        raise TimeoutError
+    return answers[0]
 
 
 def _refuse_plain_answer(response: Any, *_: object, **__: object) -> None:

@@ -21,6 +21,8 @@ MAGIC = b"ElfFile\0"
 # A file of rubbish behind a good header could fail once for every record it claims to have.
 _MOST_FAILURES = 20
 _BATCH = 256
+# `<EventID Qualifiers="65535">65535</EventID>`
+_ID_LENGTH = 44
 
 
 class EvtxRecord(TypedDict):
@@ -88,7 +90,7 @@ def _batches(records: EvtxRecords, count: _Count) -> Iterator[list[EvtxRecord]]:
     while not ended:
         batch: list[EvtxRecord] = []
         try:
-            batch.extend(islice(cast(Iterator[EvtxRecord], records), _BATCH))
+            batch.extend(islice(records, _BATCH))
             ended = len(batch) < _BATCH
         except (RuntimeError, OSError, ValueError) as error:
             count.failed(error)
@@ -106,8 +108,14 @@ def _worth_a_look(batch: Sequence[EvtxRecord], search: Search) -> Iterator[EvtxR
     halves = [record["data"].partition("</System>") for record in batch]
     bodies = [body.encode("utf-8", "replace") if body else head.encode("utf-8", "replace") for head, _, body in halves]
     found = set(search.numbers_of(bodies))
+    # Few ids stand in a log: what an id looks like there is read once.
+    known: dict[str, bool] = {}
     for number, (head, _, _) in enumerate(halves):
-        if number in found or search.may_want(_event_id(head)):
+        at = head.find("<EventID")
+        spelt = head[at : at + _ID_LENGTH]
+        if spelt not in known:
+            known[spelt] = search.may_want(_event_id(spelt))
+        if known[spelt] or number in found:
             yield batch[number]
 
 
@@ -121,7 +129,7 @@ def _wanted(record: EvtxRecord, origin: Origin) -> Iterator[Item]:
 def _records(file: Path | BinaryIO, threads: int) -> EvtxRecords:
     from evtx import PyEvtxParser
 
-    parser = PyEvtxParser(str(file) if isinstance(file, Path) else file, threads)
+    parser = PyEvtxParser(str(file) if isinstance(file, Path) else file, threads, indent=False)
     return cast(EvtxRecords, parser.records())
 
 

@@ -36,7 +36,7 @@ class Search:
 
     def __init__(self, needles: Needles) -> None:
         self.everything = needles.everything
-        self._patterns = tuple(map(re.compile, _patterns(needles)))
+        self._patterns = tuple(map(_gated, _patterns(needles)))
         self._texts = tuple(sorted(needles.texts))
         self._codes = re.compile(_spellings(needles), re.IGNORECASE)
         self._numbers = frozenset(number for _, number in needles.event_ids)
@@ -45,7 +45,8 @@ class Search:
 
     def positions(self, data: bytes) -> list[int]:
         """Return one position in each needle that stands in the data, sorted."""
-        return sorted(found.start() for pattern in self._patterns for found in pattern.finditer(data))
+        there = (pattern for gate, pattern in self._patterns if gate in data)
+        return sorted(found.start() for pattern in there for found in pattern.finditer(data))
 
     def holds(self, text: str) -> bool:
         """Whether a code or one of the texts stands in the text."""
@@ -75,7 +76,7 @@ class Search:
 
 def _spellings(needles: Needles) -> str:
     """The pattern of all spellings, for texts: case-blind, and slower than the search of bytes."""
-    named = {spelling for code in needles.codes for spelling in _decimals_and_hex(code)}
+    named = {spelling for code in map(int, needles.codes) for spelling in _decimals_and_hex(code)}
     known = "|".join(sorted(named))
     unknown = r"0x8[0-9a-f]{7}(?![0-9a-f])|[-\u2212\u2013]214\d{7}(?!\d)"
     return rf"{unknown}|(?<![0-9a-z])(?:{known})(?![0-9a-z])" if known else unknown
@@ -93,15 +94,18 @@ def _decimals_and_hex(code: int) -> Iterator[str]:
 def _patterns(needles: Needles) -> Iterator[bytes]:
     """Each begins with a literal, for which `re` has a fast search; alternatives at the beginning, or a pattern that
     is blind to case, are slower by far. What they find lies in a needle, not always at its beginning."""
-    eight = [f"{code:08x}"[1:] for code in sorted(needles.codes) if code >> 28 == 8]
-    yield _after_eight(eight)
-    yield _after_214(str(code)[3:] for code in sorted(needles.codes) if str(code).startswith("214"))
-    others = [
-        spelling for code in sorted(needles.codes) if code >> 28 != 8 for spelling in (f"{code:08x}", f"{code:x}")
-    ]
+    codes = sorted(map(int, needles.codes))
+    yield _after_eight([f"{code:08x}"[1:] for code in codes if code >> 28 == 8])
+    yield _after_214(str(code)[3:] for code in codes if str(code).startswith("214"))
+    others = [spelling for code in codes if code >> 28 != 8 for spelling in (f"{code:08x}", f"{code:x}")]
     if others:
         yield b"x(?<=0x)(?i:" + "|".join(others).encode() + rb")(?![0-9a-fA-F])"
     yield from _sharing_a_byte({spelling for text in needles.texts for spelling in _encoded(text)})
+
+
+def _gated(pattern: bytes) -> tuple[bytes, re.Pattern[bytes]]:
+    """A single byte is found at many times the speed of a pattern: where the foreign one is not, nothing is."""
+    return (pattern[:1] if pattern[0] >= 0x80 else b""), re.compile(pattern)
 
 
 def _after_eight(named: Sequence[str]) -> bytes:
@@ -113,10 +117,9 @@ def _after_eight(named: Sequence[str]) -> bytes:
 def _after_214(named: Iterable[str]) -> bytes:
     """Any signed one, and the named ones unsigned. U+2212 and U+2013 are what web pages make of a minus."""
     minus = b"|".join(rb"(?<=" + sign + rb"214)" for sign in (b"-", b"\xe2\x88\x92", b"\xe2\x80\x93", b"\x96"))
-    unsigned = "|".join(named).encode()
-    return (
-        rb"214(?:(?:" + minus + rb")\d{7}" + (rb"|(?<!\d214)(?:" + unsigned + b")" if unsigned else b"") + rb")(?!\d)"
-    )
+    rests = "|".join(named).encode()
+    unsigned = rb"|(?<!\d214)(?:" + rests + b")" if rests else b""
+    return rb"214(?:(?:" + minus + rb")\d{7}" + unsigned + rb")(?!\d)"
 
 
 def _encoded(text: str) -> set[bytes]:
@@ -129,18 +132,24 @@ def _encoded(text: str) -> set[bytes]:
 
 def _sharing_a_byte(texts: Iterable[bytes]) -> Iterator[bytes]:
     """Texts that have a byte in common are found in one pass over its occurrences; rare bytes are taken first."""
-    remaining = sorted(filter(None, texts))
+    remaining = {text: frozenset(_rare(text)) for text in sorted(filter(None, texts))}
     while remaining:
-        holders = {byte: [text for text in remaining if byte in text] for text in remaining for byte in _rare(text)}
-        byte = max(holders, key=lambda byte: (len(holders[byte]), -byte))
-        yield re.escape(bytes((byte,))) + b"(?:" + b"|".join(_around(text, byte) for text in holders[byte]) + b")"
-        remaining = [text for text in remaining if text not in holders[byte]]
+        bytes_left = frozenset().union(*remaining.values())
+        byte = max(bytes_left, key=lambda byte: (sum(byte in rare for rare in remaining.values()), -byte))
+        holders = [text for text, rare in remaining.items() if byte in rare]
+        yield re.escape(bytes((byte,))) + b"(?:" + b"|".join(_around(text, byte) for text in holders) + b")"
+        remaining = {text: rare for text, rare in remaining.items() if byte not in rare}
+
+
+# The letters of English and German, and what stands nowhere in here before them all.
+_RARE_FIRST = b"qjxzkvpybwgfmcuhldoarsinte "
 
 
 def _rare(text: bytes) -> bytes:
     """What is no ASCII, else capitals, else anything: in this order bytes are rare in logs."""
     foreign = bytes(byte for byte in text if byte >= 0x80)
-    return foreign or bytes(byte for byte in text if 0x41 <= byte <= 0x5A) or text
+    capitals = bytes(byte for byte in text if 0x41 <= byte <= 0x5A)
+    return foreign or capitals or bytes((min(text, key=_RARE_FIRST.find),))
 
 
 def _around(text: bytes, byte: int) -> bytes:

@@ -45,8 +45,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One row: a signature, with the HRESULT where one was seen (0xXXXXXXXX) and its symbolic name.
 
     `kind` is `problem`; `warning` for what is weak by itself; `unknown` for a code that no playbook knows;
-    `consequence` for entries that say that a request failed and not why. `first` and `last` are empty where no entry has a time. `step_minutes` is the length of a
-    bucket of the histogram; what has no time is in none.
+    `consequence` for entries that say that a request failed and not why. `first` and `last` are empty where no entry
+    has a time. `step_minutes` is the length of a bucket of the histogram; what has no time is in none.
     """
 
     kind: Literal["problem", "warning", "unknown", "consequence"]

@@ -251,8 +251,11 @@ function Get-StepOutcome {
     $enough = if ($step.Kind -eq 'restart_service') { $needed.Count } else { 1 }
     if (-not $WhatIfPreference -and $declined.Count -gt 0 -and $declined.Count -ge $enough) { return 'declined' }
     $what = @("$($step.Id). $($step.Label)")
-    foreach ($text in @(Format-StateChange -Now $Entry.Now -Wanted $step.After) + $step.Disruption) {
-        if ($text -ne '' -and -not $step.Label.Contains($text)) { $what += $text }
+    # These words cost more than the change itself where nobody is to read them.
+    if ($WhatIfPreference -or $ConfirmPreference -ne 'None' -or $VerbosePreference -ne 'SilentlyContinue') {
+        foreach ($text in @(Format-StateChange -Now $Entry.Now -Wanted $step.After) + $step.Disruption) {
+            if ($text -ne '' -and -not $step.Label.Contains($text)) { $what += $text }
+        }
     }
     $caption = "Change $($step.Id) on $($Result.target)"
     if ($Cmdlet.ShouldProcess(($what -join '; '), ($what -join "`n    "), $caption)) { return 'begun' }

@@ -78,7 +78,9 @@ function New-StepEntry {
     $record = if ($null -ne $Earlier -and -not $Step['Undone']) { Get-EarlierStep -Earlier $Earlier -Id $Step.Id }
     $written = $null -ne $record -and (Test-WrittenStep -Record $record)
     if ($written) { $Step.Before = ConvertFrom-ResultState -State $record.before }
-    $Step.After = Get-RaisedState -State $Step.After -Now $Step.Before
+    if ($Step.After.ContainsKey('msPKI-Template-Minor-Revision')) {
+        $Step.After = Get-RaisedState -State $Step.After -Now $Step.Before
+    }
     $verdict = 'drifted'
     if (Test-SameState -Now $Now -Wanted $Step.After) { $verdict = 'as wanted' }
     elseif (Test-SameState -Now $Now -Wanted $Step.Before) { $verdict = 'as approved' }

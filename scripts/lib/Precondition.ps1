@@ -66,14 +66,20 @@ function Confirm-PlanTime {
         [datetime] $Now = [datetime]::UtcNow
     )
     $ErrorActionPreference = 'Stop'
-    $time = $Now.ToUniversalTime()
-    $message = ''
-    if ($time -ge (ConvertTo-UtcTime -Text $ExpiresAt)) { $message = "The plan expired at $ExpiresAt. Make a new one." }
-    elseif ($NotBefore -ne '' -and $time -lt (ConvertTo-UtcTime -Text $NotBefore)) {
-        $message = "The window for this change opens at $NotBefore; it is $(Format-UtcTime -Time $time) now."
+    $time = Format-UtcTime -Time $Now
+    foreach ($text in @($ExpiresAt, $NotBefore, $NotAfter)) {
+        if ($text -notmatch '^([0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z)?$') {
+            throw (New-StateError -Id 'RemediateRefused' -Message "'$text' is not a time like 2026-11-29T10:00:00Z.")
+        }
     }
-    elseif ($NotAfter -ne '' -and $time -ge (ConvertTo-UtcTime -Text $NotAfter)) {
-        $message = "The window for this change closed at $NotAfter; it is $(Format-UtcTime -Time $time) now."
+    $message = ''
+    # Times of this one form stand in the order of their texts.
+    if ([string]::CompareOrdinal($time, $ExpiresAt) -ge 0) { $message = "The plan expired at $ExpiresAt. Make a new one." }
+    elseif ($NotBefore -ne '' -and [string]::CompareOrdinal($time, $NotBefore) -lt 0) {
+        $message = "The window for this change opens at $NotBefore; it is $time now."
+    }
+    elseif ($NotAfter -ne '' -and [string]::CompareOrdinal($time, $NotAfter) -ge 0) {
+        $message = "The window for this change closed at $NotAfter; it is $time now."
     }
     if ($message -ne '') { throw (New-StateError -Id 'RemediateRefused' -Message $message) }
 }
@@ -99,8 +105,8 @@ function Read-Token {
     .SYNOPSIS
     Reads from whoami.exe as whom this runs: Account as DOMAIN\user, and the SIDs of Groups. Never throws.
     .DESCRIPTION
-    Where it cannot be read, Why says so. Rows are known by where their SID stands, for headings and names are
-    translated: second in the row of the user, third in that of a group.
+    Where it cannot be read, Why says so. Rows are known by their cells, for names are translated: a user has name
+    and SID; a group has name, type, SID and attributes.
     .EXAMPLE
     Read-Token
     #>
@@ -110,10 +116,12 @@ function Read-Token {
     try {
         $answer = Invoke-Program -Program 'whoami.exe' -Arguments @('/user', '/groups', '/fo', 'csv', '/nh')
         if ($answer.Code -ne '0x00000000') { throw "whoami.exe ended with $($answer.Code)." }
-        $lines = @(foreach ($line in $answer.Lines) { if ($line -like '"*"*') { $line } })
-        $rows = @(ConvertFrom-Csv -InputObject $lines -Header 'First', 'Second', 'Third', 'Fourth')
-        $token.Groups = @(foreach ($row in $rows) { if ($row.Third -like 'S-1-*') { [string] $row.Third } })
-        foreach ($row in $rows) { if ($row.Second -like 'S-1-*') { $token.Account = [string] $row.First } }
+        foreach ($line in $answer.Lines) {
+            # No name in Windows has a quotation mark.
+            $cells = $line -split '","'
+            if ($cells.Count -eq 2) { $token.Account = $cells[0].TrimStart('"') }
+            elseif ($cells.Count -eq 4) { $token.Groups += $cells[2] }
+        }
     }
     catch { $token.Why = $_.Exception.Message }
     return $token

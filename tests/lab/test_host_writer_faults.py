@@ -38,6 +38,7 @@ from tests.lab.winrm.faults import (
 )
 from tests.lab.writing_material import disposition, service, writer
 
+SHORT = 2.0
 DEADLINE = 6.0
 TOO_LONG = DEADLINE + 2.0
 SETTLED = 20.0
@@ -195,6 +196,22 @@ def greeting(connection: socket.socket) -> None:
     connection.close()
 
 
+def drip(connection: socket.socket) -> None:
+    """Answer one byte at a time, so that no wait for the next one is long."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def legs(connection: socket.socket) -> None:
+    """Ask for a logon, late, and for every leg of it again."""
+    challenge = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"
+    while connection.recv(65536):
+        time.sleep(0.8 * SHORT)
+        connection.sendall(challenge)
+
+
 ELSEWHERE: dict[str, tuple[int, Callable[[Lab], broken.Behaviour], str]] = {
     "expired": (5986, lambda lab: broken.expired(lab.root, lab.folder / "broken"), "has expired"),
     "foreign": (5986, lambda lab: broken.foreign(lab.folder / "broken"), "not trusted"),
@@ -211,7 +228,7 @@ ELSEWHERE: dict[str, tuple[int, Callable[[Lab], broken.Behaviour], str]] = {
 def failed_at(lab: Lab, address: str, *, tls: bool = False) -> TransportError:
     action = disposition(lab.ca)
     before, after = before_and_after(action)
-    one = writer(lab, address, tls=tls, deadline=2.0)
+    one = writer(lab, address, tls=tls, deadline=SHORT)
     with pytest.raises(TransportError) as error:
         one.write(action, before=before, after=after)
     assert error.value.where == address
@@ -234,7 +251,15 @@ def test_nothing_answers(fresh_lab: Lab, quiet: None) -> None:
     for port in (5985, 5986):
         with broken.silent(port):
             assert "does not answer" in failed_at(fresh_lab, broken.NAME, tls=port == 5986).what
-    assert time.monotonic() - started < 2 * 2.0 * 1.1 + 0.5
+    assert time.monotonic() - started < 2 * (SHORT * 1.1 + 0.3)
+
+
+@pytest.mark.parametrize("behave", [drip, legs])
+def test_the_deadline_is_one_for_everything(fresh_lab: Lab, behave: broken.Behaviour, quiet: None) -> None:
+    started = time.monotonic()
+    with broken.listening(behave, 5985):
+        failed_at(fresh_lab, broken.NAME)
+    assert time.monotonic() - started < SHORT * 1.1 + 0.3
 
 
 def test_a_slow_host_is_no_fault(fresh_lab: Lab) -> None:

@@ -320,4 +320,5 @@ def test_memory_does_not_grow_with_what_is_counted(monkeypatch: pytest.MonkeyPat
         tracemalloc.stop()
         return most
 
-    assert peak(40_000) < 1.2 * peak(8_000)
+    peak(8_000)  # fills the caches, which have a fixed size
+    assert peak(50_000) < peak(10_000) + 150_000  # less than four bytes for each record more

@@ -50,8 +50,8 @@ def test_evidence_is_what_a_playbook_knows_and_names_nobody() -> None:
     ]
     found = evidence_of(count(items, load()))
     assert [(one.signature, one.code, one.hosts, one.source) for one in found] == [
-        ("event_128", "", ("ca01",), "a.evtx"),
         ("rpc_server_unavailable", "0x800706BA", ("conn1",), "b.svclog"),
+        ("event_128", "", ("ca01",), "a.evtx"),
     ]
     assert b"anna" not in msgspec.json.encode(found)
 

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from remediate.render.text import as_text
 from remediate.render.triage_markdown import triage_markdown
 from remediate.render.triage_text import triage_text
+from remediate.triage.counting import count
 from remediate.triage.records import Record, Skipped, SourceRead
 from remediate.triage.redaction import Redactor
+from remediate.triage.signatures import load
+from remediate.triage.summary import make_report
 from tests.triage.material import CA, CONNECTOR, DEVICE, Item, event, line, report
 
 KEY = b"a key of the tests"
@@ -113,6 +116,13 @@ def test_redaction_leaves_counts_alone(user: str, device: str) -> None:
         ]
 
     assert counted(KEY) == counted(b"")
+
+
+def test_the_command_and_the_sources_are_redacted_too() -> None:
+    fold = count([line("0x80094012", source="/home/annaek/a.svclog")], load())
+    made = make_report(fold, where="--bundle /home/annaek/bundle", key=KEY)
+    assert b"annaek" not in msgspec.json.encode(made)
+    assert made.problems[0].command.endswith("/bundle")
 
 
 def test_the_report_says_that_it_is_redacted() -> None:

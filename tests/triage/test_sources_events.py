@@ -37,8 +37,11 @@ def test_an_event_log_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "comes"),
-    [("0x80094015", True), ("0X8ABCDEF0", True), ("-2146877419", True), ("2148089877", True), ("80094015", True)]
-    + [("2148089878", False), ("0x00000400", True), ("0x00000500", False), ("Sändningen väntar", True), ("", False)],
+    [
+        *((spelling, True) for spelling in ("0x80094015", "0X8ABCDEF0", "-2146877419", "2148089877", "80094015")),
+        *((spelling, True) for spelling in ("0x00000400", "Sändningen väntar")),
+        *((spelling, False) for spelling in ("2148089878", "0x00000500", "")),
+    ],
 )
 def test_codes_of_any_spelling_in_an_event_log(tmp_path: Path, text: str, comes: bool) -> None:
     file = write(tmp_path / "a.evtx", [Event(53, provider=CA, channel="Application", data=(("Reason", text),))])
@@ -230,6 +233,9 @@ def test_events_pasted_from_event_viewer(language: str) -> None:
 
 
 def test_events_printed_as_a_list() -> None:
-    printed = f"\nTimeCreated  : 2026-05-31 15:17:54\nProviderName : {CA}\nId           : 128\nMessage      : request 16\n               goes on\n\n"
+    printed = (
+        f"\nTimeCreated  : 2026-05-31 15:17:54\nProviderName : {CA}\nId           : 128\n"
+        "Message      : request 16\n               goes on\n\n"
+    )
     (record,) = found_in(Stream("-", io.BytesIO(printed.encode()))).records
     assert (record.event_id, record.provider, record.text) == (128, CA, "request 16\ngoes on")

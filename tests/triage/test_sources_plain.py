@@ -22,8 +22,8 @@ CERTREQ = (
     "Certificate Request Processor: The RPC server is unavailable. 0x800706ba (WIN32: 1722 RPC_S_SERVER_UNAVAILABLE)"
 )
 OMADM = (
-    "2026-08-11T13:04:05.1230000\tINFO\tcom.microsoft.omadm.platforms.android.certmgr.Manager\t18327\t10\tall is well\n"
-    "2026-08-11T13:04:06.1230000\tVERB\tcom.microsoft.omadm.platforms.android.certmgr.Manager\t18327\t10\tgot 0x80094812\n"
+    "2026-08-11T13:04:05.1230000\tINFO\tcom.microsoft.omadm.platforms.android.certmgr.Manager\t18\t10\tall is well\n"
+    "2026-08-11T13:04:06.1230000\tVERB\tcom.microsoft.omadm.platforms.android.certmgr.Manager\t18\t10\tgot 0x80094812\n"
 )
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,24 @@ def test_any_encoding(tmp_path: Path, encoding: str) -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["0x800706BA", "0X800706ba", "800706BA", "800706ba", "-2147023174", "2147944122", "0x8ABCDEF0", "-2146875374"]
-    + ["0x00000400", "Taken Under Submission", "Denied by Policy Module"],
+    [
+        "0x800706BA",
+        "0X800706ba",
+        "800706BA",
+        "800706ba",
+        "-2147023174",
+        "2147944122",
+        "0x8ABCDEF0",
+        "-2146875374",
+        "−2146875374",
+        "0x00000400",
+        "0x400",
+        "Taken_Under_Submission",
+        "Denied_by_Policy_Module",
+    ],
 )
 def test_every_spelling_comes_through(tmp_path: Path, spelling: str) -> None:
+    spelling = spelling.replace("_", " ")
     file = tmp_path / "a.svclog"
     file.write_bytes(traces([QUIET, f"failed ({spelling})", QUIET]))
     assert found_in(file).texts == [f"failed ({spelling})"]
@@ -63,7 +78,7 @@ def test_every_spelling_comes_through(tmp_path: Path, spelling: str) -> None:
 def test_what_is_no_code_stays_behind(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.svclog"
     file.write_bytes(traces([QUIET, text]))
-    assert found_in(file).texts == ([text] if text.startswith("x8") else [])
+    assert found_in(file).texts == []
 
 
 def test_codes_of_other_facilities_are_found_only_when_named(tmp_path: Path) -> None:
@@ -195,7 +210,7 @@ def test_chunks_of_any_length_give_the_same(messages: list[str], cuts: list[int]
         chunks.append(whole[at : at + cut])
         at += cut
     chunks.append(whole[at:])
-    origin = Origin("a", Search(NEEDLES), __import__("datetime").UTC)
+    origin = Origin("a", Search(NEEDLES), UTC)
     assert [item for item in scan(chunks, origin) if not isinstance(item, Ends)] == [
         item for item in scan([whole], origin) if not isinstance(item, Ends)
     ]

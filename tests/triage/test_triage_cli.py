@@ -108,6 +108,20 @@ def test_the_command_to_run_next_carries_the_bundle(tmp_path: Path, capfdbinary:
     assert problem.command == f"remediate run rpc_server_unavailable --dry-run --bundle '{bundle}'"
 
 
+def test_a_bundle_of_the_settings_is_read_only_where_nothing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(ROOT / "examples" / "contoso-healthy", bundle)
+    (bundle / "logs").mkdir()
+    (bundle / "logs" / "a.log").write_text("0x80094811\n", encoding="utf-8")
+    monkeypatch.setenv("REMEDIATE_BUNDLE", str(bundle))
+    made = _json(capfdbinary, str(LOGS), code=2)
+    assert len(made.sources) == 2 and made.problems[0].command.endswith(f"--bundle {bundle}")
+    assert "0x80094811" in {one.code for one in _json(capfdbinary, code=2).problems}
+    assert "0x80094811" in {one.code for one in _json(capfdbinary, str(LOGS), "--bundle", str(bundle), code=2).problems}
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_plan_sees_the_logs_of_its_bundle(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], zipped: bool

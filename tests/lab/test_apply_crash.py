@@ -1,0 +1,90 @@
+"""The crash matrix: the program killed between every two things that matter, then gone on with.
+
+Nothing is lost, nothing is written twice, nothing stays unexplained, no restart is forgotten. With
+REMEDIATE_RELIABILITY=FILE the counts are written into a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from remediate.engine.returned import standings
+from remediate.engine.verifying import Verification
+from tests.lab.change_window import DONE, ChangeWindow, Stands, change_window
+from tests.lab.estate import Lab
+from tests.lab.program import environment
+
+pytestmark = pytest.mark.timeout(900)
+RESTART = 3
+
+
+@pytest.fixture(scope="module")
+def window(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChangeWindow]:
+    with change_window(lab, tmp_path_factory.mktemp("window")) as planned:
+        yield planned
+
+
+def killed(window: ChangeWindow, number: int, *more: str) -> tuple[int, list[str]]:
+    """Run it in a process that dies at a point: its exit code and the names of the points that it passed."""
+    points = window.folder / "points"
+    points.unlink(missing_ok=True)
+    arguments = [sys.executable, "-m", "tests.lab.killing", str(points), str(number), *window.arguments(*more)]
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False,
+        env=environment() | {"KRB5CCNAME": os.environ["KRB5CCNAME"]},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, points.read_text().splitlines()
+
+
+def again(window: ChangeWindow, name: str) -> ChangeWindow:
+    """The same plan on ground as it was, with no run so far."""
+    window.plant()
+    fresh = ChangeWindow(window.lab, window.estate, window.folder / name, window.revision)
+    fresh.folder.mkdir()
+    fresh.file.write_bytes(window.file.read_bytes())
+    return fresh
+
+
+def assert_settled(window: ChangeWindow) -> Stands:
+    """What was approved stands, each written once, each action told as done, and the run ended."""
+    found, run = window.stands(), window.run()
+    assert found._replace(restarts=1) == DONE
+    assert found.restarts in (1, 2)
+    lines = run.whole_journal().lines
+    assert [one.state for one in standings(window.plan, lines)] == ["done"] * 3
+    assert (lines[-1].event, lines[-1].detail) == ("closed", "0")
+    return found
+
+
+def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, points = killed(again(window, "whole"), 0)
+    assert code == 0
+    twice: list[str] = []
+    monkeypatch.setattr("remediate.cli.detecting_again.verified", lambda *_: Verification(standing=()))
+    for number, name in enumerate(points, start=1):
+        one = again(window, f"killed at {number}")
+        code, passed = killed(one, number)
+        assert (code, passed[-1]) == (-9, name)
+        ended = one.apply("--go-on")
+        if name == points[-1]:
+            assert (ended.code, "applied already" in ended.err) == (3, True)
+        else:
+            assert ended.code == 0, (name, ended)
+        if assert_settled(one).restarts == 2:
+            twice.append(name)
+    assert set(twice) <= {name for name in points if name.startswith(f"{RESTART} ") or name.startswith(f"{RESTART}:")}
+    tell(points, twice)
+
+
+def tell(points: list[str], twice: list[str]) -> None:
+    """Keep the counts, where they are wanted."""
+    if file := os.environ.get("REMEDIATE_RELIABILITY"):
+        Path(file).write_text(json.dumps({"points": points, "restarted twice": twice}, indent=1))
