@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.lab import contoso
 from tests.lab.domain import samba_python
 from tests.lab.estate import Lab
+from tests.lab.material import Attributes
 
 GROUPS = 3
 ENTRIES = 9 + 2 * GROUPS
@@ -41,10 +42,14 @@ def publish(lab: Lab, number: int) -> None:
     lab.domain.replace(lab.domain.enrollment_service_dn(), {"certificateTemplates": offered})
 
 
-def template(name: str, place: int) -> contoso.Attributes:
+def template(name: str, place: int) -> Attributes:
     """Return a duplicate of User whose subject is built from the directory."""
-    named = {"displayName": [name], "msPKI-Cert-Template-OID": [f"1.3.6.1.4.1.311.21.8.1.2.3.4.5.6.8000.{place}"]}
-    return contoso.intune_template() | {"msPKI-Certificate-Name-Flag": ["-1509949440"]} | named
+    named: Attributes = {
+        "displayName": [name],
+        "msPKI-Cert-Template-OID": [f"1.3.6.1.4.1.311.21.8.1.2.3.4.5.6.8000.{place}"],
+        "msPKI-Certificate-Name-Flag": ["-1509949440"],
+    }
+    return contoso.intune_template() | named
 
 
 def descriptor(place: int, domain_sid: str) -> str:

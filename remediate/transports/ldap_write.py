@@ -177,9 +177,7 @@ def _confirmed(first: Seen, second: Seen, *, before: Table, after: Table, where:
     different = [name for name in sorted(after) if second.table[name] != after[name]]
     if different:
         values = f"now {shown(second.table, different)}, wanted {shown(after, different)}"
-        raise WriteFailed(
-            _not_kept(different[0], first, second), where=where, why=values, do=_WHO, unresolved=True
-        )
+        raise WriteFailed(_not_kept(different[0], first, second), where=where, why=values, do=_WHO, unresolved=True)
     if first.stamps is None or second.stamps is None:
         return NOT_CHECKED
     for name in sorted(first.stamps):

@@ -170,7 +170,7 @@ def test_only_what_the_run_changed_is_undone() -> None:
 
 
 def test_what_is_refused_before_anything_is_read() -> None:
-    good = {"approved": digest(PLAN), "now": NOW, "where": "plan.json"}
+    good: dict[str, Any] = {"approved": digest(PLAN), "now": NOW, "where": "plan.json"}
     check_plan(PLAN, digest(PLAN), **good)
     wrong: list[tuple[Plan, dict[str, Any], str]] = [
         (PLAN, {"approved": "0" * 64}, "not the plan that was approved"),

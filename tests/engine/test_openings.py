@@ -173,7 +173,8 @@ def test_one_more_intent_works_out_its_own_pair_alone() -> None:
 def test_what_was_worked_out_before_changes_no_answer(left_out: int) -> None:
     found = broken()
     ca = found.certification_authorities[0]
-    intents = [supply(found), grant_everybody(found), SetCaRegistryValue(ca, CaValue.REQUEST_DISPOSITION, 1)]
+    issue = SetCaRegistryValue(ca, CaValue.REQUEST_DISPOSITION, 1)
+    intents: list[Intent] = [supply(found), grant_everybody(found), issue]
     rest = intents[:left_out] + intents[left_out + 1 :]
     used = Openings(found)
     used.change(intents)

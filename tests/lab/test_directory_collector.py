@@ -15,7 +15,7 @@ import pytest
 
 from remediate.cli.collectors import collector_call, collector_files, collector_source
 from remediate.engine.collect import HostRequest, HostRole, computers, connector_accounts
-from remediate.facts.documents import DirectoryDocument, Entry
+from remediate.facts.documents import CaDocument, ConnectorDocument, DirectoryDocument, Entry
 from remediate.model.secret import Secret
 from remediate.transports.bundle import read_bundle
 from remediate.transports.credentials import Credential
@@ -25,8 +25,9 @@ from tests.lab.clients import run
 from tests.lab.contoso import ADMIN, READER, SERVICE, Account
 from tests.lab.estate import Lab
 from tests.lab.hosts import LabHost
+from tests.lab.program import remediate
 from tests.lab.registry_file import number
-from tests.lab.test_dry_run_live import PLANTED, plan, remediate
+from tests.lab.test_dry_run_live import plan
 from tests.lab.windows_hosts import policy_key
 
 PWSH = os.environ.get("REMEDIATE_PWSH") or shutil.which("pwsh") or "pwsh"
@@ -82,7 +83,7 @@ def collected(lab: Lab, folder: Path, *arguments: str, account: Account = READER
 
 def read_live(lab: Lab, folder: Path, extra: Sequence[str] = (), account: Account = READER) -> DirectoryDocument:
     hosts = read_bundle([folder / f"{name}.json" for name in ("ca-ca01", "connector-conn1")])
-    documents = (*hosts.certification_authorities, *hosts.connectors)
+    documents: list[CaDocument | ConnectorDocument] = [*hosts.certification_authorities, *hosts.connectors]
     credential = Credential(account.upn, Secret(account.password))
     with DirectoryReader(lab.dc, credential, trust=lab.trust) as reader:
         begun = reader.begin()
@@ -150,12 +151,12 @@ def test_the_scripts_alone_give_the_plan_of_a_live_run(
     lab.ca.registry.set(policy_key(), "RequestDisposition", number(0x101))
     read_host(lab.ca, "ca", folder)
     with lab.domain.restored(dn):
-        PLANTED["denied_by_policy_module"](lab)
+        lab.domain.set_dacl(dn, "D:PAI(A;;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;;LCRPLORC;;;AU)")
         collected(lab, folder, account=ADMIN)
         live = plan(lab, apart)
     out = apart / "offline.json"
     done = remediate("plan", "--all", "--template", "IntunePKCS", "--bundle", str(folder), "--out", str(out))
-    offline = json.loads(out.read_text()) if out.exists() else pytest.fail(done.stderr)
+    offline = json.loads(out.read_text()) if out.exists() else pytest.fail(done.err)
     assert {one["playbook"] for one in live["findings"]} == {"denied_by_policy_module", "submission_pending"}
     for part in ("findings", "actions", "unknown", "complete"):
         assert offline.get(part) == live.get(part), part

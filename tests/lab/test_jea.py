@@ -132,7 +132,7 @@ def test_other_commands_do_not_exist(host: LabHost, command: str) -> None:
         shell = PowerShell(runspace)
         shell.add_cmdlet(command)
         shell.invoke()
-    assert [one.fq_error.partition(",")[0] for one in shell.streams.error] == ["CommandNotFoundException"]
+    assert [str(one.fq_error).partition(",")[0] for one in shell.streams.error] == ["CommandNotFoundException"]
 
 
 def test_other_values_of_a_ca_are_refused(host: LabHost, writer: HostWriter) -> None:

@@ -19,6 +19,7 @@ from remediate.transports.credentials import Credential
 from remediate.transports.ldap import DirectoryReader
 from remediate.transports.ldap_connection import PAGE
 from tests.lab import contoso
+from tests.lab.addresses import BASE_DN
 from tests.lab.clients import base_search
 from tests.lab.contoso import READER
 from tests.lab.domain import closing_connection
@@ -43,8 +44,8 @@ def read(lab: Lab, accounts: tuple[str, ...] = ACCOUNTS) -> tuple[DirectoryDocum
 
 def groups() -> dict[str, dict[str, Any]]:
     """Groups, each a member of the next; the first holds everybody."""
-    names = [f"CN=Crowd {number:03},CN=Users,{contoso.BASE_DN}" for number in range(MANY_GROUPS)]
-    members = [f"CN=Domain Users,CN=Users,{contoso.BASE_DN}", *names]
+    names = [f"CN=Crowd {number:03},CN=Users,{BASE_DN}" for number in range(MANY_GROUPS)]
+    members = [f"CN=Domain Users,CN=Users,{BASE_DN}", *names]
     return {
         dn: {"objectClass": ["group"], "sAMAccountName": [dn[3:].partition(",")[0]], "member": [members[number]]}
         for number, dn in enumerate(names)

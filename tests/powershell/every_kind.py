@@ -53,6 +53,14 @@ MAY_ENROLL = (
 READ = HEADER + "02001c00" + "01000000" + MAY_READ
 WRITTEN = HEADER + "02005400" + "02000000" + MAY_READ + MAY_ENROLL
 
+# As the plan tells it.
+TEMPLATE_DIFF = (
+    "msPKI-Certificate-Name-Flag", "  - 0 (0x0)", "  + 1 (0x1)  ENROLLEE_SUPPLIES_SUBJECT", "DACL",
+    r"  + allow  CONTOSO\CONN1$  Enroll   "
+    "(OA;;CR;0e10c968-78fb-11d2-90d4-00c04f79dc55;;S-1-5-21-286331153-286331153-286331153-1105)",
+    "    1 entries of others stay byte for byte", "msPKI-Template-Minor-Revision 3 -> 4",
+)  # fmt: skip
+
 
 def _action(number: int, kind: str, place: Place, states: tuple[State, State], label: str, **more: object) -> Action:
     plain = {"id": number, "kind": kind, "target": Target("ca", "Contoso Issuing CA"), "place": place, "address": label,
@@ -67,7 +75,7 @@ def _directory() -> tuple[Action, ...]:
     service = PublishingPlace(f"CN=Contoso Issuing CA,CN=Enrollment Services,{SERVICES}", "5a" * 16, "IntunePKCS")
     return (
         _action(1, "template", TemplatePlace(TEMPLATE, "6b" * 16), (dacl, wanted),
-                "template IntunePKCS: subject name supplied in the request and DACL",
+                "template IntunePKCS: subject name supplied in the request and DACL", diff=TEMPLATE_DIFF,
                 rights="write access to the template: Enterprise Admins, or delegated on this object",
                 takes_effect=REPLICATION),
         _action(2, "publish_template", service, (PublishedState(False), PublishedState(True)),

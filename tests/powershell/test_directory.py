@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def quoted(text: str) -> str:
     return "(-join [char[]] @(" + ", ".join(str(ord(one)) for one in text) + "))"
 
 
-def listed(host: WindowsLike, call: str, inputs: list[str]) -> list[object]:
+def listed(host: WindowsLike, call: str, inputs: list[str]) -> list[list[Any]]:
     """What a call gives for each input, `{}` standing for it."""
     rows = "; ".join(f"@{{ said = @({call.replace('{}', quoted(one))}) }}" for one in inputs)
     return [row["said"] for row in host.fact(f"@({rows})")]

@@ -13,6 +13,7 @@ import pytest
 from tests.powershell import handover
 from tests.powershell.handover import Desk, Ended, Engine, ended
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
+from tests.powershell.test_script_text import PWSH
 
 TOLD = (
     "1. ca_registry_value here; RequestDisposition 0x101 -> 0x1",
@@ -90,7 +91,7 @@ def answered(desk: Desk, name: str, answers: str, *, program: str = "AnsweringHo
     stdin = theirs if program == "AnsweringHost" else subprocess.DEVNULL
     try:
         process = subprocess.Popen(
-            [str(handover.PWSH), "-NoProfile", "-Command", f"{line}; exit $LASTEXITCODE"], stdin=stdin,
+            [str(PWSH), "-NoProfile", "-Command", f"{line}; exit $LASTEXITCODE"], stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=handover.host_environment(desk.host) | {"LAB_MODULES": handover.MODULES, "LAB_HOST_NAME": program},
         )  # fmt: skip

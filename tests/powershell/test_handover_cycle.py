@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remediate.model.plan import Action
+from tests.lab.registry_file import number
 from tests.powershell import handover
 from tests.powershell.handover import Desk, Engine, everything, make_plan, restarts
 from tests.powershell.windows_like import WindowsLike, make
@@ -119,7 +120,7 @@ def test_the_record_of_a_change(tmp_path: Path, engine: Engine) -> None:
 def test_what_was_as_wanted_before_stays_after_a_rollback(tmp_path: Path, engine: Engine) -> None:
     """Nor does it cancel the restart that the plan approved."""
     desk = lay_out(tmp_path, engine, *CA)
-    desk.host.registry.set(handover.POLICY_KEY, "RequestDisposition", handover.number(1))
+    desk.host.registry.set(handover.POLICY_KEY, "RequestDisposition", number(1))
     start = everything(desk.host)
     assert desk.change().code == 0
     assert desk.outcomes() == ["as wanted", "changed", "changed"]
@@ -131,8 +132,8 @@ def test_what_was_as_wanted_before_stays_after_a_rollback(tmp_path: Path, engine
 
 def test_the_restart_is_done_where_all_values_are_as_wanted(tmp_path: Path, engine: Engine) -> None:
     desk = lay_out(tmp_path, engine, *CA)
-    desk.host.registry.set(handover.POLICY_KEY, "RequestDisposition", handover.number(1))
-    desk.host.registry.set(handover.CA_KEY, "UseDefinedCACertInRequest", handover.number(1))
+    desk.host.registry.set(handover.POLICY_KEY, "RequestDisposition", number(1))
+    desk.host.registry.set(handover.CA_KEY, "UseDefinedCACertInRequest", number(1))
     assert desk.change().code == 0
     assert desk.outcomes() == ["as wanted", "as wanted", "changed"]
     assert restarts(desk.host) == 1

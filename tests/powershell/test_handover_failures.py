@@ -10,6 +10,7 @@ import pytest
 
 from remediate.model.plan import Action
 from remediate.render.powershell.library import functions_for
+from tests.lab.registry_file import number
 from tests.powershell import handover
 from tests.powershell.handover import CA_KEY, POLICY_KEY, Desk, Engine, everything, plant, restarts
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
@@ -108,8 +109,8 @@ def test_a_rollback_starts_the_service_that_the_change_left_stopped(
 ) -> None:
     desk = lay_out(tmp_path, engine, *CA)
     if as_wanted:
-        desk.host.registry.set(POLICY_KEY, "RequestDisposition", handover.number(1))
-        desk.host.registry.set(CA_KEY, VALUE, handover.number(1))
+        desk.host.registry.set(POLICY_KEY, "RequestDisposition", number(1))
+        desk.host.registry.set(CA_KEY, VALUE, number(1))
     start = everything(desk.host)
     plant(desk.host, failures={SERVICE: "stays stopped"})
     assert desk.change().code == 4
@@ -252,7 +253,7 @@ def test_killed_while_a_value_that_came_back_is_written_again(tmp_path: Path, en
     """The restart of the first run does not count for what the second wrote."""
     desk = lay_out(tmp_path, engine, *CA)
     assert desk.change().code == 0
-    desk.host.registry.set(POLICY_KEY, "RequestDisposition", handover.number(0x101))
+    desk.host.registry.set(POLICY_KEY, "RequestDisposition", number(0x101))
     path = certutil(desk, after=f'[ "$1" != -setreg ] || {KILL}')
     assert desk.run_alone("change", "-Confirm:$false", PATH=path).code == -9
     assert desk.outcomes() == ["begun", "changed", "not reached"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.registry_file import number, text
+from tests.lab.registry_file import lines, number, text
 from tests.powershell import handover
 from tests.powershell.handover import CA_KEY, CERTSVC, POLICY_KEY, Desk, Engine, plant, state
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
@@ -39,7 +39,7 @@ def other_machine(desk: Desk) -> dict[str, str]:
 
 
 def other_ca(desk: Desk) -> dict[str, str]:
-    desk.host.registry.set(CA_KEY, "CACertHash", handover.lines("aa bb", "00 11"))
+    desk.host.registry.set(CA_KEY, "CACertHash", lines("aa bb", "00 11"))
     return {}
 
 

@@ -104,7 +104,7 @@ def test_a_code_of_dotnet_only_wraps_the_reason() -> None:
     ],
 )
 def test_an_event_without_code_and_text_shows(event_id: int, place: dict[str, str], expected: str | None) -> None:
-    assert names(event(event_id, **place)) == ([expected] if expected else [])  # type: ignore[arg-type]
+    assert names(event(event_id, **place)) == ([expected] if expected else [])
 
 
 def test_what_a_failed_request_names_decides_over_its_event() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from remediate.engine.collect import connector_accounts
@@ -12,7 +14,12 @@ from remediate.facts.hosts import PKCS_SERVICES, REVOKING_SERVICE, ConnectorHost
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
 
-READ = {"format_version": "1.0", "collector": "test", "read_at": "2026-11-23T09:12:00Z", "read_as": "CONTOSO\\admin"}
+READ: dict[str, Any] = {
+    "format_version": "1.0",
+    "collector": "test",
+    "read_at": "2026-11-23T09:12:00Z",
+    "read_as": "C\\a",
+}
 CHILD = Entry("CN=CHILD,CN=Partitions", {"dnsRoot": ["child.contoso.test"], "nETBIOSName": ["CHILD"]})
 DIRECTORY = DirectoryDocument(
     **READ, role="directory", read_from="dc1", root_dse=Entry("", {}), partitions=Fact(value=[CHILD])

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from remediate.actions.states import Table
 from remediate.cli.main import main
+from remediate.engine.applying import Window, carry_out
+from remediate.engine.checking import check_all
 from remediate.engine.registry import every
-from remediate.model.plan import unseal
+from remediate.engine.returned import target_of
+from remediate.engine.verifying import Verification, stands_now
+from remediate.model.plan import Action, Plan, unseal
+from remediate.render.applied import Run, applied, applied_lines
+from remediate.render.applied_check import check_document, check_lines
+from remediate.render.documents import ApprovalDescription
 from remediate.render.powershell.handover import handover
 from remediate.render.schema import DOCUMENTS
+from remediate.render.text import as_text
+from tests.engine.memory_writer import Memory
 from tests.unit.result_material import put, record, step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +71,10 @@ def test_its_table_has_every_playbook_and_no_other() -> None:
     assert [name for name in rows if "." not in name and name not in _VERBS] == [playbook.name for playbook in every()]
 
 
-_VERBS = ("triage", "run", "plan", "show", "script", "import", "list", "explain", "collect")
+_VERBS = (
+    "triage", "run", "plan", "show", "apply", "script", "import", "verify", "rollback", "runs", "list", "explain",
+    "collect",
+)  # fmt: skip
 
 
 def test_its_commands_and_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +115,47 @@ def test_the_hand_over_it_shows_is_what_is_made_and_told(
     assert main(["import", "handover", "--runs", "runs"]) == 2
     printed = capsys.readouterr().out.rpartition("Kept in")[0]
     assert re.sub("Plan [0-9a-f]{12}", "Plan", printed) == re.sub("Plan [0-9a-f]{12}", "Plan", told), "copy it"
+
+
+class _Answering(Memory):
+    """A host in memory, whose CertSvc comes back as the lab's does."""
+
+    def write(self, action: Action, *, before: Table, after: Table) -> str:
+        super().write(action, before=before, after=after)
+        return "Running after 0.8 s; it answers certutil -ping" if action.kind == "restart_service" else ""
+
+
+def _identity(plan: Plan, target: str) -> dict[str, str]:
+    return next(one.identity for one in plan.targets if target in (one.kind, one.name.lower()))
+
+
+def _shown(start: str) -> str:
+    return next(text for _, text in BLOCKS if text.startswith(start))
+
+
+def test_the_check_and_the_run_it_shows_are_told_so(tmp_path: Path) -> None:
+    names = ["submission_pending", "denied_by_policy_module"]
+    out = tmp_path / "plan.json"
+    assert main(["plan", *names, "--bundle", "examples/contoso-broken", "--out", str(out)]) == 2
+    plan, digest = unseal(out.read_bytes(), where="plan.json")
+    writers = {name: _Answering.before(name, plan.actions) for name in dict.fromkeys(map(target_of, plan.actions))}
+    for name, writer in writers.items():
+        writer.who_is_it = _identity(plan, name)
+    check = check_document(check_all(plan, writers), plan_id=digest)
+    assert as_text(check_lines(check)) == _shown("  the plan's"), "copy what is told"
+
+    window = Window(run="run", who="anna", until="")
+    clock = partial(datetime.now, UTC)
+    steps, code = carry_out(plan, writers, window=window, record=lambda _line: None, clock=clock)
+    told = _shown("Plan ")
+    shown_id, name = told.split()[1].rstrip(":"), told.split()[-1].rpartition("/")[2]
+    assert digest.startswith(shown_id), "copy the digest"
+    run = Run(name=name, folder=told.split()[-1], plan_id=digest)
+    approval = ApprovalDescription(digest=shown_id, ticket="CHG0012345", approved_by="anna")
+    verification = Verification(standing=stands_now(plan, writers))
+    document = applied(run, steps, approval=approval, exit_code=int(code), verification=verification)
+    assert as_text(applied_lines(document)) == told, "copy what is told"
+    assert f"--approve {shown_id} --ticket CHG0012345 --approved-by anna" in README
 
 
 def test_its_links_and_schemas_are_there() -> None:

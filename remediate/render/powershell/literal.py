@@ -15,6 +15,7 @@ Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value] | N
 
 # Printable ASCII stands as it is, save what would end the quotes or a block comment around them.
 _PLAIN = re.compile(r"(?:[\x20-\x7e](?<!#>)(?<!<#))+", re.ASCII)
+_UNPLAIN = re.compile(r"[^\x20-\x7e]")
 _LONGEST = 160
 # Terms of one sum: the parser and the engine go as deep as a sum is long.
 _MOST_TERMS = 64
@@ -23,7 +24,22 @@ _NEXT_LINE = " +\n" + _INDENT * 4
 
 
 class StateTable(dict[str, "Value"]):
-    """A table whose names come from elsewhere: they are quoted, as values are."""
+    """A table whose names come from elsewhere: they are quoted, as values are. Remarks on a name are for readers.
+
+    Those `above` it stand on lines of their own, that `beside` it at the end of its line.
+    """
+
+    def __init__(
+        self, table: Mapping[str, Value], *, above: Mapping[str, Sequence[str]], beside: Mapping[str, str]
+    ) -> None:
+        super().__init__(table)
+        self.above, self.beside = above, beside
+
+
+def plain(text: str) -> str:
+    """Return a text for a comment of either kind: what is not printable ASCII is written as its number."""
+    printable = _UNPLAIN.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
+    return printable.replace("#>", "# >").replace("<#", "< #")
 
 
 def literal(text: str) -> str:
@@ -85,11 +101,18 @@ def _table(value: Mapping[str, Value], depth: int) -> str:
     if not value:
         return "@{}"
     margin = _INDENT * (depth + 1)
-    quoted = isinstance(value, StateTable)
-    lines = [
-        f"{margin}{literal(name) if quoted else name} = {data(one, depth=depth + 1)}" for name, one in value.items()
-    ]
+    if isinstance(value, StateTable):
+        lines = [margin + line for line in _state_lines(value, depth + 1)]
+    else:
+        lines = [f"{margin}{name} = {data(one, depth=depth + 1)}" for name, one in value.items()]
     return "\n".join(["@{", *lines, f"{_INDENT * depth}}}"])
+
+
+def _state_lines(table: StateTable, depth: int) -> Iterator[str]:
+    for name, one in table.items():
+        yield from (f"# {plain(line)}" for line in table.above.get(name, ()))
+        beside = f"  # {plain(table.beside[name])}" if name in table.beside else ""
+        yield f"{literal(name)} = {data(one, depth=depth)}{beside}"
 
 
 def _list(value: Sequence[Value], depth: int) -> str:

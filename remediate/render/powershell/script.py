@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from remediate.model.plan import Plan
 from remediate.render.powershell.library import functions_for
-from remediate.render.powershell.literal import data, literal
+from remediate.render.powershell.literal import data, literal, plain
 from remediate.render.powershell.steps import ScriptTarget, plan_data
 from remediate.shipped import scripts_folder
 
@@ -71,7 +71,6 @@ _READING = (
     "2  the problem stands",
     "3  refused: the wrong host, the wrong rights, or a record that cannot be believed",
 )
-_UNPLAIN = re.compile(r"[^\x20-\x7e]")
 _HARMLESS = re.compile(r"(?:(?!#>|<#)[\x20-\x7e])*")
 
 
@@ -94,8 +93,7 @@ def comment(text: str) -> Code:
 
 def foreign(text: str) -> Code:
     """Return a text from elsewhere for a block comment: what is not printable ASCII is written as its number."""
-    plain = _UNPLAIN.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
-    return comment(plain.replace("#>", "# >").replace("<#", "< #"))
+    return comment(plain(text))
 
 
 def script(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> bytes:

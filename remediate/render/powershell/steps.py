@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from remediate.actions.states import Table, before_and_after
+from remediate.actions.states import DESCRIPTOR, Table, before_and_after
 from remediate.model.places import (
     DirectoryPlace,
     ExclusionPlace,
@@ -21,6 +22,10 @@ from remediate.model.plan import Action, Plan, TargetIdentity
 from remediate.render.powershell.literal import StateTable, Value
 
 DIRECTORY = "directory"
+# Numbers that the scripts show in hexadecimal, for most of them are flags; revisions are counted.
+_NUMBER = re.compile(r"-?[0-9]{1,10}")
+_COUNTED = "Revision"
+_DACL = "DACL"
 
 
 class ScriptTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,12 +121,35 @@ def _step(action: Action) -> dict[str, Value]:
         "UndoMissing": action.undo_missing,
         **_place(action),
         "Before": _state(before),
-        "After": _state(after),
+        "After": _state(after, entries=tuple(_dacl_lines(action))),
     }
 
 
-def _state(table: Table) -> StateTable:
-    return StateTable(table)
+def _state(table: Table, *, entries: tuple[str, ...] = ()) -> StateTable:
+    """A state; beside a number its hexadecimal form where it is another, above a descriptor what the plan says of its entries."""
+    numbers = {
+        name: hexadecimal(value) for name, value in table.items() if value is not None and _is_flags(name, value)
+    }
+    return StateTable(table, above={DESCRIPTOR: entries}, beside=numbers)
+
+
+def _is_flags(name: str, value: str) -> bool:
+    small = len(value) == 1
+    return not small and _NUMBER.fullmatch(value) is not None and not name.endswith(_COUNTED)
+
+
+def hexadecimal(value: str) -> str:
+    """Return a decimal number of 32 bits, signed or not, as certutil writes it: 0x101."""
+    return f"0x{int(value) & 0xFFFFFFFF:X}"
+
+
+def _dacl_lines(action: Action) -> Iterator[str]:
+    """The lines of the plan's diff below `DACL`: the entries that come or go, and how many stay."""
+    below = False
+    for line in action.diff:
+        if below and line.startswith(" "):
+            yield line.strip()
+        below = line == _DACL or (below and line.startswith(" "))
 
 
 def _place(action: Action) -> dict[str, Value]:

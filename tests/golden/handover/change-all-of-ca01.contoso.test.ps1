@@ -14,7 +14,7 @@
     Rights    local administrator on the CA host
               Issue and Manage Certificates on the CA
     Valid     until 2026-11-30T09:12:00Z
-    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
     Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
               from facts that were read at 2026-11-23T09:12:00Z
 
@@ -59,7 +59,7 @@ $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -83,7 +83,7 @@ $Plan = @{
             Name = 'RequestDisposition'
             CertutilName = 'policy\RequestDisposition'
             Before = @{
-                'RequestDisposition' = '257'
+                'RequestDisposition' = '257'  # 0x101
             }
             After = @{
                 'RequestDisposition' = '1'
@@ -166,20 +166,15 @@ $read = {
         'restart_service' { Get-CertSvcState }
     }
 }
-# How the right to write it is looked at beforehand, where that is not the same for all of this host.
-$check = {
-    param($Step)
-    switch ($Step.Kind) {
-        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
-    }
-}
+# An administrator of this host may write all of it: there is nothing to look at beforehand.
+$check = {}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
     switch ($Step.Kind) {
         'ca_registry_value' {
             $value = @{ Key = $Step.Key; Name = $Step.Name; CertutilName = $Step.CertutilName }
-            [void] (Set-CaRegistryValue @value -Before $Now -After $Step.After -Confirm:$false)
+            Set-CaRegistryValue @value -Before $Now -After $Step.After -Confirm:$false
         }
         'pending_request' { [void] (Submit-PendingRequest -RequestId $Step.RequestId -Confirm:$false) }
         'restart_service' {
@@ -190,13 +185,15 @@ $write = {
 }
 $connection = $null
 $lock = $null
-$result = New-RunResult -Kind 'change' -Plan $Plan
+$token = Read-Token
+$account = $token.Account
+$result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
     Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
     Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
     Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
-    Confirm-Administrator
+    Confirm-Administrator -Token $token
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
     Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
     Confirm-Answer

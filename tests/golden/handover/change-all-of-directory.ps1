@@ -11,7 +11,7 @@
     Rights    write access to the template: Enterprise Admins, or delegated on this object
               write access to the enrollment service object, or Manage CA on the CA
     Valid     until 2026-11-30T09:12:00Z
-    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
     Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
               from facts that were read at 2026-11-23T09:12:00Z
 
@@ -56,7 +56,7 @@ $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
     Target = 'directory'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -82,6 +82,8 @@ $Plan = @{
             After = @{
                 'msPKI-Certificate-Name-Flag' = '1'
                 'msPKI-Template-Minor-Revision' = '4'
+                # + allow  CONTOSO\CONN1$  Enroll   (OA;;CR;0e10c968-78fb-11d2-90d4-00c04f79dc55;;S-1-5-21-286331153-286331153-286331153-1105)
+                # 1 entries of others stay byte for byte
                 'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACAFQAAgAAAAAAFACUAAIAAQEAAAAAAAULAAAABQA4AAABAAABAAAAaMkQDvt40hGQ1ADAT3ncVQEFAAAAAAAFFQAAABEREREREREREREREVEEAAA='
             }
         }
@@ -130,7 +132,7 @@ $read = {
         }
     }
 }
-# How the right to write it is looked at beforehand, where that is not the same for all of this host.
+# How the right to write it is looked at beforehand.
 $check = {
     param($Step)
     switch ($Step.Kind) {
@@ -143,7 +145,6 @@ $check = {
             $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName; Attribute = $values }
             Confirm-DirectoryRight @object -Descriptor:$Step.After.ContainsKey('nTSecurityDescriptor')
         }
-        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
     }
 }
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
@@ -165,9 +166,10 @@ $write = {
 }
 $connection = $null
 $lock = $null
-$result = New-RunResult -Kind 'change' -Plan $Plan
+$account = Get-ReaderName
+$result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
     Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
     Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid

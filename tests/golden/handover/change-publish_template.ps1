@@ -103,7 +103,7 @@ $read = {
         }
     }
 }
-# How the right to write it is looked at beforehand, where that is not the same for all of this host.
+# How the right to write it is looked at beforehand.
 $check = {
     param($Step)
     switch ($Step.Kind) {
@@ -111,7 +111,6 @@ $check = {
             $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
             Confirm-DirectoryRight @service -Attribute @('certificateTemplates')
         }
-        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
     }
 }
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
@@ -128,9 +127,10 @@ $write = {
 }
 $connection = $null
 $lock = $null
-$result = New-RunResult -Kind 'change' -Plan $Plan
+$account = Get-ReaderName
+$result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
     Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
     Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid

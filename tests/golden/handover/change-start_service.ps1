@@ -92,13 +92,8 @@ $read = {
         'start_service' { Get-CertSvcState }
     }
 }
-# How the right to write it is looked at beforehand, where that is not the same for all of this host.
-$check = {
-    param($Step)
-    switch ($Step.Kind) {
-        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
-    }
-}
+# An administrator of this host may write all of it: there is nothing to look at beforehand.
+$check = {}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
@@ -111,13 +106,15 @@ $write = {
     }
 }
 $lock = $null
-$result = New-RunResult -Kind 'change' -Plan $Plan
+$token = Read-Token
+$account = $token.Account
+$result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
     Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
     Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
     Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
-    Confirm-Administrator
+    Confirm-Administrator -Token $token
     Confirm-Answer
     $ResultPath = Get-FullPath -Path $ResultPath
     $RollbackPath = Get-FullPath -Path $RollbackPath

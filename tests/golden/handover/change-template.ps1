@@ -8,7 +8,7 @@
                  takes effect: after replication to the CA's domain controller; the CA reads templates again on its own schedule
     Rights    write access to the template: Enterprise Admins, or delegated on this object
     Valid     until 2026-11-30T09:12:00Z
-    Plan      e488364fe85fbb9c9564bcd02ae50ccf90acb4c35e5e34ee4ab19c19a5fe6969
+    Plan      afa4256d6ca4dd6a6ee3f95f171edad1ebcaad18be37f88a614017a076b4510b
     Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
               from facts that were read at 2026-11-23T09:12:00Z
 
@@ -53,7 +53,7 @@ $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = 'e488364fe85fbb9c9564bcd02ae50ccf90acb4c35e5e34ee4ab19c19a5fe6969'
+    Digest = 'afa4256d6ca4dd6a6ee3f95f171edad1ebcaad18be37f88a614017a076b4510b'
     Target = 'directory'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -79,6 +79,8 @@ $Plan = @{
             After = @{
                 'msPKI-Certificate-Name-Flag' = '1'
                 'msPKI-Template-Minor-Revision' = '4'
+                # + allow  CONTOSO\CONN1$  Enroll   (OA;;CR;0e10c968-78fb-11d2-90d4-00c04f79dc55;;S-1-5-21-286331153-286331153-286331153-1105)
+                # 1 entries of others stay byte for byte
                 'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACAFQAAgAAAAAAFACUAAIAAQEAAAAAAAULAAAABQA4AAABAAABAAAAaMkQDvt40hGQ1ADAT3ncVQEFAAAAAAAFFQAAABEREREREREREREREVEEAAA='
             }
         }
@@ -106,7 +108,7 @@ $read = {
         }
     }
 }
-# How the right to write it is looked at beforehand, where that is not the same for all of this host.
+# How the right to write it is looked at beforehand.
 $check = {
     param($Step)
     switch ($Step.Kind) {
@@ -115,7 +117,6 @@ $check = {
             $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName; Attribute = $values }
             Confirm-DirectoryRight @object -Descriptor:$Step.After.ContainsKey('nTSecurityDescriptor')
         }
-        default { Write-Verbose -Message "$($_): being an administrator of this host is enough" }
     }
 }
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
@@ -131,9 +132,10 @@ $write = {
 }
 $connection = $null
 $lock = $null
-$result = New-RunResult -Kind 'change' -Plan $Plan
+$account = Get-ReaderName
+$result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Is it the time, the host, somebody who may? Whatever throws here, nothing has been changed: exit 3.
+    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
     Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
     Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid

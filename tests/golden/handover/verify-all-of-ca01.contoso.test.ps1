@@ -10,7 +10,7 @@
     Rights    local administrator on the CA host
               Issue and Manage Certificates on the CA
     Valid     at any time
-    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
     Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
               from facts that were read at 2026-11-23T09:12:00Z
 
@@ -42,7 +42,7 @@ $WhatIfPreference = $false
 
 #region plan: data only
 $Plan = @{
-    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -64,7 +64,7 @@ $Plan = @{
             Name = 'RequestDisposition'
             CertutilName = 'policy\RequestDisposition'
             Before = @{
-                'RequestDisposition' = '257'
+                'RequestDisposition' = '257'  # 0x101
             }
             After = @{
                 'RequestDisposition' = '1'
@@ -124,11 +124,13 @@ $read = {
         'restart_service' { Get-CertSvcState }
     }
 }
-$result = New-RunResult -Kind 'verify' -Plan $Plan
+$token = Read-Token
+$account = $token.Account
+$result = New-RunResult -Kind 'verify' -Plan $Plan -Account $account
 try {
     Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
     Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
-    Confirm-Administrator
+    Confirm-Administrator -Token $token
     $ResultPath = Get-FullPath -Path $ResultPath
     $VerifyPath = Get-FullPath -Path $VerifyPath
     $change = Read-RunResult -Path $ResultPath -Plan $Plan

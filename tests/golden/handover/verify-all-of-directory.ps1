@@ -9,7 +9,7 @@
     Rights    write access to the template: Enterprise Admins, or delegated on this object
               write access to the enrollment service object, or Manage CA on the CA
     Valid     at any time
-    Plan      8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5
+    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
     Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
               from facts that were read at 2026-11-23T09:12:00Z
 
@@ -47,7 +47,7 @@ $WhatIfPreference = $false
 
 #region plan: data only
 $Plan = @{
-    Digest = '8a6952fe035008e6ebd5a3bf5965277d8a982934d3dd11ef2d0389268ee81dd5'
+    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
     Target = 'directory'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -73,6 +73,8 @@ $Plan = @{
             After = @{
                 'msPKI-Certificate-Name-Flag' = '1'
                 'msPKI-Template-Minor-Revision' = '4'
+                # + allow  CONTOSO\CONN1$  Enroll   (OA;;CR;0e10c968-78fb-11d2-90d4-00c04f79dc55;;S-1-5-21-286331153-286331153-286331153-1105)
+                # 1 entries of others stay byte for byte
                 'nTSecurityDescriptor' = 'AQAEkAAAAAAAAAAAAAAAABQAAAACAFQAAgAAAAAAFACUAAIAAQEAAAAAAAULAAAABQA4AAABAAABAAAAaMkQDvt40hGQ1ADAT3ncVQEFAAAAAAAFFQAAABEREREREREREREREVEEAAA='
             }
         }
@@ -122,7 +124,8 @@ $read = {
     }
 }
 $connection = $null
-$result = New-RunResult -Kind 'verify' -Plan $Plan
+$account = Get-ReaderName
+$result = New-RunResult -Kind 'verify' -Plan $Plan -Account $account
 try {
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
     Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
