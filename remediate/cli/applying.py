@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from remediate.cli.kept_runs import run_of_plan, runs_root
-from remediate.cli.options import connection_options
+from remediate.cli.options import writing_options
 from remediate.cli.output import contents, one_line, write_json, write_lines
 from remediate.model.errors import DocumentError, ExitCode, RefusedError, TransportError, UsageError
 from remediate.model.journal import Journal, JournalLine
@@ -57,7 +57,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--check", "only_check", is_flag=True, help="Tell what stands and which rights lack; write nothing.")
 @click.option("--go-on", is_flag=True, help="Go on with a run that was broken off, without asking.")
 @click.option("--runs", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS", help="Where runs are kept.")
-@connection_options
+@writing_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bool, go_on: bool, runs: str | None,
           as_json: bool, **connection: Any) -> int:  # fmt: skip
@@ -107,7 +107,7 @@ def _check(sealed: Sealed, connection: dict[str, Any], *, root: Path, as_json: b
 
     check_plan(sealed.plan, sealed.digest, approved=sealed.digest, now=_now(), where=sealed.where)
     run = run_of_plan(root, sealed.digest, source="apply")
-    lines = run.whole_journal().lines if run else ()
+    lines = run.journal().lines if run else ()
     check_unused(lines, run=run.name if run else "")
     with _writers(sealed.plan, connection) as writers:
         document = check_document(check_all(sealed.plan, writers, lines), plan_id=sealed.digest)

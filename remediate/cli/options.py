@@ -48,6 +48,9 @@ _CONNECTION = (
         help="Live: how long one host may take.",
     ),
 )
+_ENDPOINT = click.option(
+    "--endpoint", default="", envvar="REMEDIATE_ENDPOINT", metavar="NAME", help="The hosts' JEA endpoint of that name."
+)
 _FACTS = (
     click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="Facts from a bundle."),
     click.option("--domain", default="", envvar="REMEDIATE_DOMAIN", help="Live: the DNS name of the domain."),
@@ -105,6 +108,7 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comm
 
 fact_options = _with(_FACTS)
 connection_options = _with(_CONNECTION)
+writing_options = _with((*_CONNECTION, _ENDPOINT))
 planning_options = _with(_PLANNING)
 output_options = _with(_OUTPUT)
 

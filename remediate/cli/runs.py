@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remediate.cli.kept_runs import run_named, runs_root
-from remediate.cli.options import connection_options, output_options
+from remediate.cli.options import output_options, writing_options
 from remediate.cli.output import chosen, save, write_json, write_lines, write_plan
 from remediate.model.errors import DocumentError, ExitCode, RefusedError
 from remediate.model.journal import Journal
@@ -96,7 +96,7 @@ def rollback(name: str, out: str | None, dry_run: bool, folder: str | None, form
 @click.command()
 @click.argument("name", metavar="PLAN|RUN")
 @_RUNS
-@connection_options
+@writing_options
 @_JSON
 def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> int:
     """Read what a PLAN or a RUN touched once more, and look for its problems again.

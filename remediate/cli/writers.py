@@ -47,6 +47,7 @@ def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Cr
         target,
         credential,
         library=functions_for("\n".join(FUNCTIONS)),
+        configuration_name=connection.get("endpoint", ""),
         trust=trust,
         tls=connection["tls"],
         deadline=float(connection["timeout"]),

@@ -53,7 +53,7 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
     estate = Estate(snapshot, options.templates, options.settings)
     detection = detect(playbooks, estate)
     openings = Openings(estate)
-    judged = _judge(detection.detected, openings, options)
+    judged = _judge(detection.detected, openings, options, estate)
     needed = (*detection.unknown, *judged.unknown, *unread_targets(snapshot))
     intents = [intent for item in judged.kept for intent in item.intents]
     change = openings.change(intents)
@@ -94,10 +94,10 @@ def _check(options: PlanOptions, playbooks: Sequence[Playbook]) -> None:
             )
 
 
-def _judge(detected: Iterable[Detected], openings: Openings, options: PlanOptions) -> _Judged:
+def _judge(detected: Iterable[Detected], openings: Openings, options: PlanOptions, estate: Estate) -> _Judged:
     judged = _Judged([], [], [], [])
     for item in detected:
-        _judge_alone(item, judged, options)
+        _judge_alone(item, judged, options, estate)
     try:
         for refusal in openings_guard(judged.kept, openings, options.overrides):
             judged.refused.append(refusal)
@@ -109,7 +109,7 @@ def _judge(detected: Iterable[Detected], openings: Openings, options: PlanOption
     return judged
 
 
-def _judge_alone(item: Detected, judged: _Judged, options: PlanOptions) -> None:
+def _judge_alone(item: Detected, judged: _Judged, options: PlanOptions, estate: Estate) -> None:
     if item.found.missing:
         judged.not_planned.append(NotPlanned(finding=item.finding.id, why=item.found.missing))
         return
@@ -119,6 +119,7 @@ def _judge_alone(item: Detected, judged: _Judged, options: PlanOptions) -> None:
         return
     try:
         found = refusals(item, options.overrides)
+        bind(_wanted([item]), estate)  # what its values are bound from has to be known as well
     except UnknownFact as error:
         judged.unknown.append(_guard_unknown(item, error))
         return

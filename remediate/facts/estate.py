@@ -82,7 +82,7 @@ class Estate:
         """What belongs together: enrollment service, host, and why the host could not be read."""
         documents = list(self.snapshot.certification_authorities)
         known = set()
-        for service in self._directory.enrollment_services if self._directory else ():
+        for service in self._known_services():
             document = next((d for d in documents if _belongs(service, d)), None)
             documents = [d for d in documents if d is not document]
             known.add(service.host.lower())
@@ -93,6 +93,13 @@ class Estate:
         for failure in self.snapshot.failures:
             if failure.role == "ca" and failure.target.lower() not in known:
                 yield None, None, failure
+
+    def _known_services(self) -> tuple[EnrollmentService, ...]:
+        """None where they cannot be read: whoever asks the directory itself for them learns why."""
+        try:
+            return self._directory.enrollment_services if self._directory else ()
+        except UnknownFact:
+            return ()
 
     def requests_to_resubmit(self, ca: CertificationAuthority) -> tuple[int, ...]:
         """Return the numbers that the parameter `resubmit` gives for a CA: `17`, or `HOST:17` among several CAs.

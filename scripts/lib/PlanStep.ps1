@@ -99,7 +99,9 @@ function Set-RestartVerdict {
     #>
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries)
     $pending = $false
-    foreach ($entry in $Entries) { if ($entry.Step.Restarts -and $entry.Verdict -eq 'as approved') { $pending = $true } }
+    foreach ($entry in $Entries) {
+        if ($entry.Step.Restarts -and $entry.Verdict -eq 'as approved') { $pending = $true }
+    }
     foreach ($entry in $Entries) {
         if (@('restart_service', 'start_service') -notcontains $entry.Step.Kind) { continue }
         $outcome = if ($null -ne $entry.Record) { [string] $entry.Record.outcome } else { '' }
@@ -160,9 +162,7 @@ function Format-StateChange {
     The state that is wanted.
     #>
     param([Parameter(Mandatory = $true)] [hashtable] $Now, [Parameter(Mandatory = $true)] [hashtable] $Wanted)
-    $names = [string[]] @($Wanted.Keys)
-    [System.Array]::Sort($names)
-    foreach ($name in $names) {
+    foreach ($name in @($Wanted.Keys | Sort-Object)) {
         $shown = @(foreach ($value in @($Now[$name], $Wanted[$name])) {
                 if ($null -eq $value) { 'absent' }
                 else { Format-StateValue -Name $name -Value $value }

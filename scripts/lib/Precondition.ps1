@@ -74,7 +74,9 @@ function Confirm-PlanTime {
     }
     $message = ''
     # Times of this one form stand in the order of their texts.
-    if ([string]::CompareOrdinal($time, $ExpiresAt) -ge 0) { $message = "The plan expired at $ExpiresAt. Make a new one." }
+    if ([string]::CompareOrdinal($time, $ExpiresAt) -ge 0) {
+        $message = "The plan expired at $ExpiresAt. Make a new one."
+    }
     elseif ($NotBefore -ne '' -and [string]::CompareOrdinal($time, $NotBefore) -lt 0) {
         $message = "The window for this change opens at $NotBefore; it is $time now."
     }
@@ -117,10 +119,10 @@ function Read-Token {
         $answer = Invoke-Program -Program 'whoami.exe' -Arguments @('/user', '/groups', '/fo', 'csv', '/nh')
         if ($answer.Code -ne '0x00000000') { throw "whoami.exe ended with $($answer.Code)." }
         foreach ($line in $answer.Lines) {
-            # No name in Windows has a quotation mark.
-            $cells = $line -split '","'
-            if ($cells.Count -eq 2) { $token.Account = $cells[0].TrimStart('"') }
-            elseif ($cells.Count -eq 4) { $token.Groups += $cells[2] }
+            # No name in Windows has a quotation mark: every other part is a cell, two of them make five parts.
+            $parts = $line.Split('"')
+            if ($parts.Count -eq 5) { $token.Account = $parts[1] }
+            elseif ($parts.Count -gt 5) { $token.Groups += $parts[5] }
         }
     }
     catch { $token.Why = $_.Exception.Message }
@@ -150,7 +152,7 @@ function Confirm-Administrator {
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
     foreach ($group in $Token.Groups) {
-        if ($group -like 'S-1-16-*' -and [long] $group.Substring(7) -ge 12288) { return }
+        if ($group.StartsWith('S-1-16-') -and [long] $group.Substring(7) -ge 12288) { return }
     }
     $message = 'This PowerShell is not elevated. Start it with "Run as administrator".'
     throw (New-StateError -Id 'RemediateRefused' -Message $message)

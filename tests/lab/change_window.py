@@ -80,6 +80,18 @@ class ChangeWindow:
         (found,) = runs(self.runs)
         return found
 
+    def again(self, name: str) -> ChangeWindow:
+        """The same plan on ground as it was, in a folder of its own: with no run so far."""
+        self.plant()
+        fresh = ChangeWindow(self.lab, self.estate, self.folder / name, self.revision)
+        fresh.folder.mkdir()
+        fresh.file.write_bytes(self.file.read_bytes())
+        return fresh
+
+    def events(self) -> list[str]:
+        """What the journal of the one run tells: `2 begin` and so on."""
+        return [f"{line.action} {line.event}" for line in self.run().journal().lines if line.action]
+
     def plant(self) -> None:
         """Make the estate what it was when the plan was made, and forget what was recorded."""
         lab = self.lab
@@ -126,17 +138,23 @@ UNTOUCHED = Stands(flag=FROM_DIRECTORY, raised=0, value=0, directory_writes=0, r
 
 
 @contextmanager
-def change_window(lab: Lab, folder: Path) -> Iterator[ChangeWindow]:
-    """A window for the healthy lab with those two causes planted, and an administrator's ticket."""
+def change_window(lab: Lab, folder: Path, *, connector: bool = False) -> Iterator[ChangeWindow]:
+    """A window for the healthy lab with those two causes planted, and an administrator's ticket.
+
+    With `connector` there is something to do on the connector's host, too.
+    """
     folder.mkdir(exist_ok=True)
     with ground(lab) as estate, lab.ticket(ADMIN):
         estate.change_template({FLAG: [FROM_DIRECTORY]})
         event_128_and_value_off(estate)
+        if connector:
+            estate.change_defender(exclude=[r"C:\Data"])
         window = ChangeWindow(lab, estate, folder, str(revision(lab)))
         where = ["--dc", lab.dc, "--connector", lab.connector.fqdn, "--template", "IntunePKCS"]
         ended = in_process("plan", "--all", *where, "--trust", str(lab.trust), "--out", str(window.file))
         assert ended.code == 2, ended.err
-        assert [action.kind for action in window.plan.actions] == KINDS, window.plan.actions
+        kinds = [action.kind for action in window.plan.actions]
+        assert kinds == KINDS or (connector and "defender_exclusions" in kinds), kinds
         window.plant()
         yield window
 

@@ -53,13 +53,12 @@ def main() -> None:
 
 
 def journal(points: Points) -> None:
-    """Before a line, between the line and the record of the journal's end, and after both."""
+    """Between a line and the record of the journal's end, and after both."""
     append, append_whole = folder.RunFolder.append, folder.append_whole
     line = [""]
 
     def appended(run: folder.RunFolder, *lines: Any) -> None:
         line[0] = " ".join(f"{one.action} {one.event}" for one in lines)
-        points(f"{line[0]}: before the line")
         append(run, *lines)
         points(f"{line[0]}: after the line")
 

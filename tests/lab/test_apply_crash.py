@@ -22,7 +22,7 @@ from tests.lab.estate import Lab
 from tests.lab.program import environment
 
 pytestmark = pytest.mark.timeout(900)
-RESTART = 3
+RESTART, CLOSED, AFTER_2_DONE = 3, "0 closed", 13
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +44,6 @@ def killed(window: ChangeWindow, number: int, *more: str) -> tuple[int, list[str
     return done.returncode, points.read_text().splitlines()
 
 
-def again(window: ChangeWindow, name: str) -> ChangeWindow:
-    """The same plan on ground as it was, with no run so far."""
-    window.plant()
-    fresh = ChangeWindow(window.lab, window.estate, window.folder / name, window.revision)
-    fresh.folder.mkdir()
-    fresh.file.write_bytes(window.file.read_bytes())
-    return fresh
-
-
 def assert_settled(window: ChangeWindow) -> Stands:
     """What was approved stands, each written once, each action told as done, and the run ended."""
     found, run = window.stands(), window.run()
@@ -65,16 +56,16 @@ def assert_settled(window: ChangeWindow) -> Stands:
 
 
 def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, points = killed(again(window, "whole"), 0)
+    code, points = killed(window.again("whole"), 0)
     assert code == 0
     twice: list[str] = []
     monkeypatch.setattr("remediate.cli.detecting_again.verified", lambda *_: Verification(standing=()))
     for number, name in enumerate(points, start=1):
-        one = again(window, f"killed at {number}")
+        one = window.again(f"killed at {number}")
         code, passed = killed(one, number)
         assert (code, passed[-1]) == (-9, name)
         ended = one.apply("--go-on")
-        if name == points[-1]:
+        if name.startswith(CLOSED):
             assert (ended.code, "applied already" in ended.err) == (3, True)
         else:
             assert ended.code == 0, (name, ended)
@@ -82,6 +73,24 @@ def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyP
             twice.append(name)
     assert set(twice) <= {name for name in points if name.startswith(f"{RESTART} ") or name.startswith(f"{RESTART}:")}
     tell(points, twice)
+
+
+def test_a_torn_line_after_a_power_cut(window: ChangeWindow) -> None:
+    """The disk has lost a part of the last line: it is cut off and kept, and its action is settled by reading."""
+    one = window.again("torn")
+    assert killed(one, AFTER_2_DONE)[1][-1] == "2 done: after the line"
+    path = one.run().path / "journal.jsonl"
+    whole = path.read_bytes()
+    begins = whole.rstrip(b"\n").rfind(b"\n") + 1
+    path.write_bytes(whole[: begins + 24])
+    refused = one.apply()
+    assert (refused.code, "not written to its end" in refused.err) == (3, True)
+    assert path.read_bytes() == whole[: begins + 24]
+    ended = one.apply("--go-on")
+    assert ended.code == 0, ended
+    assert "was cut off and is kept in journal.torn" in ended.err
+    assert (path.parent / "journal.torn").read_bytes() == whole[begins : begins + 24] + b"\n"
+    assert_settled(one)
 
 
 def tell(points: list[str], twice: list[str]) -> None:

@@ -227,7 +227,7 @@ def test_a_check_tells_everything_that_is_missing(fresh_lab: Lab, tmp_path: Path
         ]  # fmt: skip
         out, _ = program(lab, tmp_path, "apply", plan, "--check", code=3, account=READER)
         assert out.count("lacks: ") == 3 and "a right is missing for 1, 2, 3" in out
-        program(lab, tmp_path, "apply", plan, "--approve", approved, code=1, account=READER)
+        program(lab, tmp_path, "apply", plan, "--approve", approved, code=3, account=READER)
         assert (nothing_written(lab), runs(tmp_path)) == (True, [])
 
 

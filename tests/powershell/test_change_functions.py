@@ -143,6 +143,7 @@ def test_registry_value_set_again_and_undone(host: WindowsLike) -> None:
     test = f"Test-CaRegistryValue -Key '{POLICY}' -Name 'RequestDisposition' -Wanted @{{ RequestDisposition = '1' }}"
     assert run(host, test) == "True"
     assert "already as wanted" in run(host, registry_line(257, 1, more="-Verbose"))
+    assert run(host, registry_line(257, 1)) == "False"
     assert len(host.registry.writes()) == 1
     assert run(host, registry_line(1, 257)) == ""
     assert host.registry.path.read_bytes() == start

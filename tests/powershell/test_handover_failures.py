@@ -336,10 +336,22 @@ def test_the_same_scripts_in_two_folders_at_once(tmp_path: Path, engine: Engine)
     assert [one.code for one in done] == [0, 0], done
     assert len(desk.host.registry.writes()) == 2
     assert desk.verify().code == other.verify().code == 0
+    values = list(zip(desk.outcomes()[:2], other.outcomes()[:2], strict=True))
+    assert [sorted(both) for both in values] == [["as wanted", "changed"]] * 2
     for one in (desk, other):
         assert set(one.outcomes()) <= {"changed", "as wanted"}
         assert one.rollback().code == 0
     assert everything(desk.host) == start
+
+
+def test_what_another_wrote_in_the_meantime_is_not_this_runs_to_undo(tmp_path: Path, engine: Engine) -> None:
+    desk = lay_out(tmp_path, engine, CA[0])
+    taken = "    $mutex = Lock-CaRegistry\r\n"
+    desk.edit("change", taken, "    $null = & certutil.exe -setreg policy\\RequestDisposition 1\r\n" + taken)
+    assert desk.change().code == 0
+    assert (desk.outcomes(), len(desk.host.registry.writes())) == (["as wanted"], 1)
+    assert desk.rollback().code == 0
+    assert desk.host.registry.get(POLICY_KEY, "RequestDisposition") == 1
 
 
 def test_the_folder_is_free_again_after_a_kill(tmp_path: Path, engine: Engine) -> None:

@@ -260,7 +260,7 @@ def test_a_key_that_is_denied_to_the_active_ca(tmp_path: Path, engine: Engine) -
 def test_a_rollback_where_somebody_has_changed_a_value_since(tmp_path: Path, engine: Engine) -> None:
     desk = lay_out(tmp_path, engine, *ALL)
     assert desk.change().code == 0
-    others = {
+    others: dict[str, Callable[[], object]] = {
         "1. undo": lambda: desk.host.registry.set(POLICY_KEY, "RequestDisposition", number(3)),
         "2. undo": lambda: desk.host.registry.set(CA_KEY, "UseDefinedCACertInRequest", number(7)),
     }

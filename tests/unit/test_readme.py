@@ -130,7 +130,7 @@ def _identity(plan: Plan, target: str) -> dict[str, str]:
 
 
 def _shown(start: str) -> str:
-    return next(text for _, text in BLOCKS if text.startswith(start))
+    return str(next(text for _, text in BLOCKS if text.startswith(start)))
 
 
 def test_the_check_and_the_run_it_shows_are_told_so(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def _step(action: Action) -> dict[str, Value]:
 
 
 def _state(table: Table, *, entries: tuple[str, ...] = ()) -> StateTable:
-    """A state; beside a number its hexadecimal form where it is another, above a descriptor what the plan says of its entries."""
+    """A state. Beside a number of two digits or more it is in hexadecimal; above a descriptor are its entries."""
     numbers = {
         name: hexadecimal(value) for name, value in table.items() if value is not None and _is_flags(name, value)
     }
