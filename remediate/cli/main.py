@@ -124,7 +124,7 @@ def _ending(arguments: Sequence[str] | None) -> int:
     except OSError:
         raise
     except Exception as error:
-        unexpected = _unexpected(error)
+        unexpected = _unexpected(error, given)
         _tell(unexpected)
         return _failed(unexpected, given, exit_code=ExitCode.ERROR)
 
@@ -143,8 +143,10 @@ def _tell(error: RemediateError) -> None:
     click.echo(one_line(f"remediate: {error}"), err=True)
 
 
-def _unexpected(error: Exception) -> RemediateError:
+def _unexpected(error: Exception, arguments: Sequence[str]) -> RemediateError:
     """Say what failed and where, without the error's own text, which may hold what must not be shown."""
+    writes = {"apply", "run"} & set(arguments)
+    changed = "`remediate runs` tells what was changed" if writes else "nothing was changed"
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
@@ -152,7 +154,7 @@ def _unexpected(error: Exception) -> RemediateError:
     return RemediateError(
         "something failed that should not",
         why=f"{type(error).__name__} in {place}",
-        do="Please report this line; nothing was changed.",
+        do=f"Please report this line; {changed}.",
     )
 
 

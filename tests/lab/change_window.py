@@ -148,6 +148,7 @@ def change_window(lab: Lab, folder: Path, *, connector: bool = False) -> Iterato
         estate.change_template({FLAG: [FROM_DIRECTORY]})
         event_128_and_value_off(estate)
         if connector:
+            estate.leave_request("Failed")
             estate.change_defender(exclude=[r"C:\Data"])
         window = ChangeWindow(lab, estate, folder, str(revision(lab)))
         where = ["--dc", lab.dc, "--connector", lab.connector.fqdn, "--template", "IntunePKCS"]

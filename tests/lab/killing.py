@@ -16,7 +16,7 @@ from typing import Any
 
 from remediate.cli import detecting_again
 from remediate.engine import applying
-from remediate.runs import folder
+from remediate.runs import disk, folder
 from remediate.transports.ldap_write import DirectoryWriter
 from remediate.transports.ldap_write_session import WritableController
 from remediate.transports.winrm_session import HostSession
@@ -54,7 +54,7 @@ def main() -> None:
 
 def journal(points: Points) -> None:
     """Between a line and the record of the journal's end, and after both."""
-    append, append_whole = folder.RunFolder.append, folder.append_whole
+    append, append_whole = folder.RunFolder.append, disk.append_whole
     line = [""]
 
     def appended(run: folder.RunFolder, *lines: Any) -> None:
@@ -66,8 +66,8 @@ def journal(points: Points) -> None:
         append_whole(path, content)
         points(f"{line[0]}: line written, the journal's end not")
 
-    folder.RunFolder.append = appended  # type: ignore[method-assign]
-    folder.append_whole = appended_whole
+    for owner, name, function in ((folder.RunFolder, "append", appended), (folder, "append_whole", appended_whole)):
+        setattr(owner, name, function)
 
 
 def writes(writer: Any, points: Points) -> None:

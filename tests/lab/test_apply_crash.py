@@ -71,7 +71,7 @@ def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyP
             assert ended.code == 0, (name, ended)
         if assert_settled(one).restarts == 2:
             twice.append(name)
-    assert set(twice) <= {name for name in points if name.startswith(f"{RESTART} ") or name.startswith(f"{RESTART}:")}
+    assert set(twice) <= {name for name in points if name.startswith((f"{RESTART} ", f"{RESTART}:"))}
     tell(points, twice)
 
 

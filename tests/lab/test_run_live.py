@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from remediate.model.plan import TargetIdentity, seal
 from remediate.render.documents import (
     AppliedDocument,
     CheckDocument,
@@ -25,13 +26,17 @@ from tests.lab import planted
 from tests.lab.contoso import ADMIN, READER, Account
 from tests.lab.estate import Lab
 from tests.lab.handed_over import nothing_written, revision, started_ca
+from tests.lab.jea import jea_host
 from tests.lab.planting import Ground, ground
 from tests.lab.program import ROOT, assert_clean, command, environment
 from tests.lab.registry_file import number, text
 from tests.lab.test_apply_live import state
 from tests.lab.test_interrupt import CTRL_C, Terminal, terminal
 from tests.lab.windows_hosts import CRYPTOGRAPHY, policy_key
+from tests.lab.writing_material import disposition, service, writer
+from tests.unit.result_material import make_plan as made_plan
 
+JEA = "Remediate"
 CTRL_D = b"\x04"
 Kind = TypeVar("Kind")
 READABLE = planted.ADMINISTRATORS + "(A;;LCRPLORC;;;AU)"
@@ -258,3 +263,24 @@ def test_a_refused_plan_has_its_drift_in_json(fresh_lab: Lab, tmp_path: Path) ->
         (drift,) = document(out, ErrorDocument).error.drift
         assert (drift.approved, drift.now, drift.wanted) == ("257", "2", "1")
         assert [line.split()[0] for line in err.splitlines()[2:5]] == ["approved", "now", "wanted"]
+
+
+def test_a_plan_is_applied_through_a_jea_endpoint(fresh_lab: Lab, tmp_path: Path) -> None:
+    lab, path = fresh_lab, tmp_path / "plan.json"
+    with jea_host(lab) as host:
+        known = writer(lab, host, configuration_name=JEA)
+        target = TargetIdentity(kind="ca", name=host.fqdn, identity=known.identity())
+        known.close()
+        value = msgspec.structs.replace(disposition(host), id=1, because=(), restarts="CertSvc")
+        restart = msgspec.structs.replace(
+            service(host, "restart_service", "Running"), id=2, because=(), depends_on=(1,)
+        )
+        path.write_bytes(seal(made_plan(value, restart, targets=(target,))))
+        host.registry.set(policy_key(), "RequestDisposition", number(0x101))
+        options = ("--user", ADMIN.upn, "--endpoint", JEA, "--json")
+        check = document(program(lab, tmp_path, "apply", str(path), "--check", *options, code=0)[0], CheckDocument)
+        assert [one.lacks for one in check.actions] == ["", ""]
+        approved = str(json.loads(path.read_text())["plan_id"])
+        told = program(lab, tmp_path, "apply", str(path), "--approve", approved, *options, code=0)[0]
+        assert [one.state for one in document(told, AppliedDocument).actions] == ["done", "done"]
+        assert (host.registry.get(policy_key(), "RequestDisposition"), started_ca(host)) == (1, 1)
