@@ -15,6 +15,8 @@ from remediate.triage.symptoms import Symptom, symptoms_of
 
 # Of one entry the report shows so much.
 LONGEST_PROOF = 400
+# Formats in which people and consoles write times without a fraction: CSV, pasted events and lines.
+_TO_THE_SECOND = frozenset({"event-csv", "text"})
 _LONGEST_REMEMBERED, _MOST_REMEMBERED = 600, 2000
 
 
@@ -100,7 +102,7 @@ class Fold:
         source = self._open.setdefault(record.source, _OpenSource())
         source.matched += 1
         source.zones |= {record.zone} - {""}
-        copy = self._is_copy(record)
+        copy = self._is_copy(record, subject)
         self.copies += copy
         for symptom in symptoms:
             self._count(symptom, record, subject, copy=copy)
@@ -136,16 +138,20 @@ class Fold:
                 self.tallies[symptom].add_request(record, subject)
         source.reasons = reasons if not subject.device else ()
 
-    def _is_copy(self, record: Record) -> bool:
+    def _is_copy(self, record: Record, subject: Subject) -> bool:
         """Whether the same event was read before: by its record ID, or by time, host and text.
 
         A channel numbers its records, so two of one channel with one text are two events; a svclog's entry is the same
         as a channel's when time, host and text are. What has neither number nor time is never taken for a copy.
+
+        Where an entry stands is not asked: a log that was cut in two must count as it does whole, and an entry in each
+        half looks like one that was copied. So two entries of one file are one event as well, but for those of which
+        `_tells_apart` says that several are likely.
         """
         host, log = _short(record.host), record.channel or record.provider
         channel = hash(log) if record.record_id else 0
         number = hash(("id", host, log, record.record_id)) if channel else 0
-        told = hash(("text", _micro(record.when), host, _essence(record))) if record.when else 0
+        told = hash(("text", _micro(record.when), host, _essence(record))) if _tells_apart(record, subject) else 0
         before = self.seen.get(told) if told else None
         copy = bool(number and self.seen.get(number) is not None) or (
             before is not None and (before != channel or not channel)
@@ -196,6 +202,16 @@ def _micro(when: str) -> str:
     """A time to the microsecond: that is what every reader gives; a svclog has one digit more."""
     second, _, fraction = moment(when).partition(".")
     return f"{second}.{fraction[:6].ljust(6, '0')}"
+
+
+def _tells_apart(record: Record, subject: Subject) -> bool:
+    """Whether time, host and text tell this event from every other.
+
+    A written event has its time to the second, in which many requests can fail with one text: unless the text says
+    whose request it was, each entry counts, and so does each in a copy of the file.
+    """
+    coarse = record.kind in _TO_THE_SECOND and _micro(record.when).endswith(".000000")
+    return bool(record.when) and (not coarse or bool(key_of(subject, record.host)))
 
 
 def _told(record: Record) -> str:

@@ -1,6 +1,7 @@
-"""Events pasted as text: copied from Event Viewer, or printed by `Get-WinEvent | Format-List`.
+"""Events pasted as text, alone or among other text: copied from Event Viewer, or printed by `Format-List`.
 
-What stands before the first event, and what follows an event for too long to be its message, is read as lines.
+An event ends with the blank line (or the fence of a sample) behind its message, and before it grows longer than any
+message is. All other text is read as lines, so nothing that is looked for gets lost beside an event.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from remediate.triage.encoding import shown
 from remediate.triage.event_columns import FIRST, PROPERTY, event_from
 from remediate.triage.event_xml import wanted
+from remediate.triage.needles import Search
 from remediate.triage.records import LONGEST_TEXT, Record, SourceRead
 from remediate.triage.sources_lines import lines
 from remediate.triage.sources_origin import Item, Origin, Span
@@ -18,8 +20,12 @@ from remediate.triage.sources_windows import clipped
 
 KIND = "text"
 _LABELLED = re.compile(r"\s{0,8}([^\W\d_][\w -]{1,30}?)\s*:(?:\s+(.*))?$")
-# Event Viewer's copy ends with the event once more, as XML.
-_XML = re.compile(r"\s*<Event xmlns|\s*<Event>")
+# People who copy an event in parts write its message below the name of Event Viewer's tab.
+_LABELS = {**PROPERTY, "details": "text", "detaljer": "text"}
+# Event Viewer's copy ends with the event once more, as XML, below a heading in its own language (`Event Xml:`).
+_XML_HEADING = re.compile(r"\s{0,8}[^\W\d_][\w -]{0,30}\bxml\s*:\s*$", re.IGNORECASE)
+_XML = re.compile(r"\s*<Event[\s>]")
+_BLANK = re.compile(r"\s*(?:```.*|~~~.*)?$")
 
 
 def is_pasted(beginning: str) -> bool:
@@ -41,46 +47,90 @@ def scan(chunks: Iterable[bytes], origin: Origin) -> Iterator[Item]:
 class _Event:
     """An event whose lines are being read."""
 
-    def __init__(self, position: int) -> None:
-        self.position, self.values, self.in_message, self.xml = position, dict[str, str](), False, False
+    def __init__(self, position: int, search: Search) -> None:
+        self.position, self._search = position, search
+        self._values: dict[str, str] = {}
         self._message: list[str] = []
-        self.length = 0
+        self._in_message = self._gap = False
+        self._column = 0
+        self._length = 0
+
+    def goes_on(self, line: str) -> bool:
+        """Whether the line belongs to the event.
+
+        Behind a blank line its message goes on only where Format-List sets it below its beginning, and before it has a
+        message only properties follow.
+        """
+        if self._length + len(line) > LONGEST_TEXT:
+            return False
+        if not self._gap or _BLANK.match(line):
+            return True
+        if any(self._message):
+            return self._column > 0 and not line[: self._column].strip()
+        return self._in_message or bool(_key(line)) or self._is_label(line)
 
     def take(self, line: str) -> None:
-        found = None if self.in_message else _LABELLED.match(line)
-        key = PROPERTY.get(found[1].strip().lower(), "") if found else ""
-        self.xml = self.xml or _XML.match(line) is not None
-        self.length += len(line) + 1
+        """Read a line of the event. One that no property claims is kept where it says something that is looked for."""
+        self._length += len(line) + 1
+        self._gap = _BLANK.match(line) is not None
+        key = "" if self._in_message else _key(line)
+        found = _LABELLED.match(line) if key else None
         if found and key == "text":
-            self.in_message = True
+            self._in_message, self._column = True, max(found.start(2), 0)
             self._message.append(found[2] or "")
-        elif found and key:
-            self.values[key] = found[2] or ""
-        elif self.in_message and not self.xml:
+        elif found:
+            self._values[key] = found[2] or ""
+        elif not self._gap and (self._in_message or not self._is_label(line)):
             self._message.append(line.strip())
 
     def record(self, origin: Origin) -> Record:
         text = "\n".join(self._message).strip()
-        return event_from({**self.values, "text": text}, origin, kind=KIND, position=self.position)
+        return event_from({**self._values, "text": text}, origin, kind=KIND, position=self.position)
+
+    def _is_label(self, line: str) -> bool:
+        """Whether it looks like a property of which nothing is asked (`Level: Warning`)."""
+        return _LABELLED.match(line) is not None and not self._search.holds(line)
+
+
+class _Copy:
+    """The XML in which Event Viewer writes an event once more: what it says was read already."""
+
+    def __init__(self) -> None:
+        self._headed, self._left = False, 0
+
+    def takes(self, line: str) -> bool:
+        """Whether the line belongs to such XML, which ends with its end tag, a blank line or after LONGEST_TEXT."""
+        starts = self._headed and _XML.match(line) is not None
+        self._headed = _XML_HEADING.match(line) is not None or (self._headed and not line.strip())
+        self._left = LONGEST_TEXT if starts else self._left
+        taken = self._left > 0 and bool(line.strip())
+        self._left = self._left - len(line) - 1 if taken and "</Event>" not in line else 0
+        return taken or _XML_HEADING.match(line) is not None
 
 
 def _records(chunks: Iterable[bytes], origin: Origin) -> Iterator[Record]:
-    event: _Event | None = None
+    event, copy = None, _Copy()
     for number, data in lines(chunks):
         line = shown(data)
-        if _begins(line):
-            if event:
-                yield event.record(origin)
-            event = _Event(number)
+        begins = _begins(line)
+        if copy.takes(line) and not begins:
+            continue
+        if event and (begins or not event.goes_on(line)):
+            yield event.record(origin)
+            event = None
+        event = _Event(number, origin.search) if begins else event
         if event:
             event.take(line)
-            if event.length > LONGEST_TEXT:
-                yield event.record(origin)
-                event = None
         elif line.strip():
             yield from _lines(data, number, origin)
     if event:
         yield event.record(origin)
+
+
+def _key(line: str) -> str:
+    """The property whose label the line begins with, by its key in PROPERTY; empty where it is none."""
+    found = _LABELLED.match(line)
+    return _LABELS.get(found[1].strip().lower(), "") if found else ""
 
 
 def _begins(line: str) -> bool:

@@ -18,8 +18,9 @@ class Needles(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller looks for; a record that holds any of it comes through.
 
     `codes` are unsigned 32-bit numbers. Whatever looks like a failed HRESULT comes through unasked, known or not:
-    `0x8.......` and the signed `-214.......`. A code that is named here is found in its other spellings too: eight hex
-    digits without `0x`, signed and unsigned decimals, and `0x00000400` with its zeros.
+    `0x8.......` and the signed `-214.......`, also with blanks behind its sign. A code that is named here is found in
+    its other spellings too: eight hex digits without `0x`, signed and unsigned decimals, and `0x00000400` with its
+    zeros.
     `texts` are literal and found in the case they are given in. `event_ids` are (provider or channel, event id), the
     first in any case; an empty first part stands for any provider. They apply to records that have an event id.
     `everything` lets all records through.
@@ -78,7 +79,7 @@ def _spellings(needles: Needles) -> str:
     """The pattern of all spellings, for texts: case-blind, and slower than the search of bytes."""
     named = {spelling for code in map(int, needles.codes) for spelling in _decimals_and_hex(code)}
     known = "|".join(sorted(named))
-    unknown = r"0x8[0-9a-f]{7}(?![0-9a-f])|[-\u2212\u2013]214\d{7}(?!\d)"
+    unknown = r"0x8[0-9a-f]{7}(?![0-9a-f])|[-\u2212\u2013]\s{0,2}214\d{7}(?!\d)"
     return rf"{unknown}|(?<![0-9a-z])(?:{known})(?![0-9a-z])" if known else unknown
 
 
@@ -115,11 +116,17 @@ def _after_eight(named: Sequence[str]) -> bytes:
 
 
 def _after_214(named: Iterable[str]) -> bytes:
-    """Any signed one, and the named ones unsigned. U+2212 and U+2013 are what web pages make of a minus."""
-    minus = b"|".join(rb"(?<=" + sign + rb"214)" for sign in (b"-", b"\xe2\x88\x92", b"\xe2\x80\x93", b"\x96"))
+    """Any signed one, its sign up to two blanks away, and the named ones unsigned. How many digits there are is asked
+    first: that is cheaper than to look for a sign."""
+    signed = b"|".join(rb"(?<=" + sign + blanks + rb"214)" for sign in _SIGNS for blanks in _BLANKS)
     rests = "|".join(named).encode()
-    unsigned = rb"|(?<!\d214)(?:" + rests + b")" if rests else b""
-    return rb"214(?:(?:" + minus + rb")\d{7}" + unsigned + rb")(?!\d)"
+    unsigned = rb"|(?<!\d214)(?=" + rests + b")" if rests else b""
+    return rb"214(?=\d{7}(?!\d))(?:" + signed + unsigned + rb")"
+
+
+# U+2212 and U+2013 are what web pages make of a minus, and U+00A0 and U+202F what they make of a blank.
+_SIGNS = (b"-", b"\xe2\x88\x92", b"\xe2\x80\x93", b"\x96")
+_BLANKS = (b"", rb"\s", rb"\s\s", b"\xc2\xa0", b"\xe2\x80\xaf", b"\xa0")
 
 
 def _encoded(text: str) -> set[bytes]:
