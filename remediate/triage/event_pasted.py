@@ -112,16 +112,14 @@ def _records(chunks: Iterable[bytes], origin: Origin) -> Iterator[Record]:
     event, copy = None, _Copy()
     for number, data in lines(chunks):
         line = shown(data)
-        begins = _begins(line)
-        if copy.takes(line) and not begins:
-            continue
-        if event and (begins or not event.goes_on(line)):
+        begins, copied = _begins(line), copy.takes(line)
+        if event and (begins or copied or not event.goes_on(line)):
             yield event.record(origin)
             event = None
         event = _Event(number, origin.search) if begins else event
         if event:
             event.take(line)
-        elif line.strip():
+        elif line.strip() and not copied:
             yield from _lines(data, number, origin)
     if event:
         yield event.record(origin)

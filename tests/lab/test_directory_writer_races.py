@@ -97,7 +97,7 @@ def assert_nothing_lost_unnoticed(lab: Lab, played: Round) -> str:
         assert all(name in str(error) for name in changed)
         return "refused"
     assert isinstance(error, WriteFailed)
-    assert not error.unresolved
+    assert error.unresolved
     assert "somebody else" in str(error)
     return "written, and told"
 

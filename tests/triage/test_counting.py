@@ -84,6 +84,33 @@ def test_different_events_are_not_taken_for_copies() -> None:
     assert made.copies == 0
 
 
+def _written(text: str, source: str, position: int, when: str = "2026-11-02T10:00:00.000Z") -> Record:
+    """A row of an export, or a pasted line: its time has no fraction."""
+    return Record(source=source, kind="event-csv", position=position, text=text, when=when, host="conn1")
+
+
+def test_several_entries_of_one_second_are_several_events_in_whole_and_cut_files() -> None:
+    whole = [_written(RPC, "a.csv", position) for position in (1, 2, 3)]
+    halves = [_written(RPC, "a1.csv", 1), _written(RPC, "a2.csv", 1), _written(RPC, "a2.csv", 2)]
+    for items in (whole, halves, halves[::-1]):
+        made = report(items)
+        assert (row(made, "rpc_server_unavailable").count, made.copies) == (3, 0)
+
+
+def test_an_entry_of_one_second_that_names_its_request_is_known_again() -> None:
+    named = f"{RPC} Device ID {DEVICE}"
+    exports = [_written(f"{named}{device}", source, 1) for source in ("monday.csv", "tuesday.csv") for device in "12"]
+    assert (row(report(exports), "rpc_server_unavailable").count, report(exports).copies) == (2, 2)
+
+
+def test_an_entry_with_a_fine_time_is_known_again_in_text_and_svclog() -> None:
+    at = "2026-11-02T10:00:00.125Z"
+    items = [_written(RPC, "a.csv", 1, at), line(RPC, when=at)]
+    assert (row(report(items), "rpc_server_unavailable").count, report(items).copies) == (1, 1)
+    whole_second = [line(RPC, when=at.replace("125", "000"), source=source) for source in ("a", "a (copy)")]
+    assert report(whole_second).copies == 1
+
+
 def test_a_copy_far_away_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded, "REMEMBERED", 4)
     items = [line(RPC, when=f"2026-11-02T10:00:0{number}Z") for number in range(9)]

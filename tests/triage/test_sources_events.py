@@ -8,6 +8,8 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from remediate.triage.needles import Needles
 from remediate.triage.records import Record
@@ -239,3 +241,87 @@ def test_events_printed_as_a_list() -> None:
     )
     (record,) = found_in(Stream("-", io.BytesIO(printed.encode()))).records
     assert (record.event_id, record.provider, record.text) == (128, CA, "request 16\ngoes on")
+
+
+def pasted(text: str) -> list[tuple[int, int, str]]:
+    """The position, the ID and the text of what is read of a pasted text."""
+    return [
+        (record.position, record.event_id, record.text)
+        for record in found_in(Stream("-", io.BytesIO(text.encode()))).records
+    ]
+
+
+AMONG = f"""The connector says 0x80094015 at night.
+
+```
+Log Name: Application:
+Source: {CA}
+Event ID: 128
+Level: Warning
+Details:
+A key identifier came with request 16.
+It was not used.
+```
+
+## Next
+Denied by Policy Module
+Log Name: see above, and 0x80070057 too
+
+Taken Under Submission
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_event_among_other_text_swallows_nothing(end: str) -> None:
+    assert pasted(AMONG.replace("\n", end)) == [
+        (1, 0, "The connector says 0x80094015 at night."),
+        (4, 128, "A key identifier came with request 16.\nIt was not used."),
+        (14, 0, "Denied by Policy Module"),
+        (17, 0, "Taken Under Submission"),
+    ]
+
+
+HEAD = f"Log Name: Application\nSource: {CA}\nEvent ID: 128\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{HEAD}Details: one\n\n0x80094015", ["one", "0x80094015"]),
+        (f"{HEAD}Detaljer:\n\none\n \n0x80094015", ["one", "0x80094015"]),
+        (f"{HEAD}\n0x80094015", ["", "0x80094015"]),
+        (f"{HEAD}0x80094015\n\n0x80070057", ["0x80094015", "0x80070057"]),
+        (f"{HEAD}Exception: 0x80094015\nLevel: Error\nDescription: x", ["Exception: 0x80094015\nx"]),
+        (HEAD.replace("\n", "\n\n") + "Level: Error\n\nDescription:\n\none\n\n0x80094015", ["one", "0x80094015"]),
+        (f"{HEAD}Message  : one\n\n           two\n\ntwo 0x80094015", ["one\ntwo", "two 0x80094015"]),
+        (f"{HEAD}Details: {'x ' * 9000}0x80094015\n0x80070057", ["", None, "0x80070057"]),
+        (f"{HEAD}Details: one\n" + "calm line\n" * 3000 + "0x80094015", [None, "0x80094015"]),
+        (f"{HEAD}Details: one\n{HEAD}Details: two", ["one", "two"]),
+    ],
+)
+def test_where_a_pasted_event_ends(text: str, expected: list[str | None]) -> None:
+    found = [told for _, _, told in pasted(text)]
+    assert len(found) == len(expected)
+    assert all(wanted in (None, told) for wanted, told in zip(expected, found, strict=True))
+    assert ("0x80094015" in text) == any("0x80094015" in told for told in found)
+
+
+@pytest.mark.parametrize("heading", ["Event Xml:", "Händelse-XML:", "Ereignis-XML:"])
+def test_the_xml_below_a_pasted_event_is_no_second_one(heading: str) -> None:
+    copy = xml(128, "0x80094015").replace("><", ">\n  <")
+    text = f"{HEAD}Details: one\n\nThe reason was 0x80094015\n\n{heading}\n{copy}\n0x80070057"
+    assert [told for _, _, told in pasted(text)] == ["one", "The reason was 0x80094015", "0x80070057"]
+    cut_off = f"{HEAD}Details: one\n{heading}\n{copy[:-60]}\n\n0x80070057"
+    assert [told for _, _, told in pasted(cut_off)] == ["one", "0x80070057"]
+
+
+LINES = ("", " ", "```", "Log Name: A", "Event ID: 128", "Level: x", "Details:", "Event Xml:", "calm", "          calm")
+SAYING = ("0x80094015 {}", "Exception: 0x80094015 {}", "          0x80094015 {}", "Details: 0x80094015 {}")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from((*LINES, *SAYING)), max_size=25))
+def test_no_line_that_is_looked_for_is_lost_beside_events(lines: list[str]) -> None:
+    text = "\n".join(f"{line.format(f'[{number}]')}" for number, line in enumerate(lines))
+    told = "\n".join(told for _, _, told in pasted(f"Log Name: A\nEvent ID: 128\n{text}"))
+    assert all(told.count(f"[{number}]") == 1 for number, line in enumerate(lines) if line in SAYING)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remediate.adcs.hresult import found_in as hresults_in
 from remediate.triage.encoding import encoding_of, shown
 from remediate.triage.needles import Needles
 from remediate.triage.records import LONGEST_TEXT
@@ -55,6 +56,31 @@ def test_any_encoding(encoding: str) -> None:
     (record,) = found_in(piped(text.encode(encoding))).records
     assert record.text == "Sändningen väntar – 0x80094015"
     assert record.position == 31
+
+
+SIGNS, BLANKS = ("-", "\u2212", "\u2013"), ("", " ", "  ", "\t", "\u00a0", "\u202f")
+
+
+@pytest.mark.parametrize(
+    ("apart", "encoding"),
+    [
+        *((sign + blank, "utf-8") for sign in SIGNS for blank in BLANKS),
+        *((sign + blank, "cp1252") for sign in ("-", "\u2013") for blank in BLANKS[:-1]),
+    ],
+)
+def test_a_signed_code_may_stand_apart_from_its_sign(apart: str, encoding: str) -> None:
+    data = f"Händelse 1: lugn\nFel {apart}2146875374\nFel {apart}21468753741\n".encode(encoding)
+    (record,) = found_in(piped(data), needles=Needles()).records
+    assert record.position == 2
+    assert [str(code) for code in hresults_in(record.text)] == ["0x80094812"]
+    (in_event,) = found_in(
+        piped(f"Log Name: x\nEvent ID: 5\nDetails:\nFel {apart}2146875374"), needles=Needles()
+    ).records
+    assert (in_event.event_id, in_event.text) == (5, f"Fel {apart}2146875374")
+
+
+def test_a_number_after_a_blank_is_no_signed_code() -> None:
+    assert not found_in(piped("2146875374 bytes, 2140000000 left, 1- 2, x 2146875374"), needles=Needles()).records
 
 
 def test_nul_bytes_and_nothing_at_all() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
 
+from remediate.triage.records import Record
 from remediate.triage.signatures import load
+from remediate.triage.sources import Stream, read
 from tests.shared import SHARED, needs_shared
 from tests.triage.material import CA, CONNECTOR, event, line, names, shown
 
@@ -185,3 +188,63 @@ def test_a_foreign_svclog_shows_nothing() -> None:
     assert SHARED
     text = (SHARED / "material" / "logs" / "svclog_mbam_real_fragment.svclog").read_text(encoding="utf-8")
     assert names(line(text)) == []
+
+
+def _shown_whole(text: str) -> list[str]:
+    """What a text shows that is pasted as a whole, in the order of its lines."""
+    signatures = load()
+    items = read([Stream("-", io.BytesIO(text.encode()))], signatures.needles, jobs=1)
+    return [name for item in items if isinstance(item, Record) for name in names(item)]
+
+
+PASTED = f"""# Certificates do not arrive
+
+- RPC-servern är inte tillgänglig 0x800706ba
+- Fel \u2212 2146875374
+
+```
+IssuePfx - COMException: System.Runtime.InteropServices.COMException (0x800706BA): CCertRequest::Submit
+CCertRequest::Submit: The parameter is incorrect. 0x80070057 (WIN32: 87)
+```
+
+On the CA:
+
+```
+Log Name: Application:
+Source: {CA}
+Event ID: 128
+Level: Warning
+Details:
+An Authority Key Identifier was passed as part of the certificate request 9. Run certutil to allow it.
+```
+
+COMException (0x80094015): an enrollment policy server cannot be located.
+
+```
+InvalidOperationException: IssuePfx - The submission is pending: Taken Under Submission
+   at Microsoft.Management.Services.IssuePfx()
+IssuePfx - The submission failed: Denied by Policy Module
+Log Name: Application
+Source: {CA}
+Event ID: 53
+Details: denied request 10, it needs mail. 0x80094812. Additional information: Denied by Policy Module
+
+Issuing Pfx certificate for Device ID <Device ID> failed
+COMException (0x80094800): not supported
+```
+"""
+
+
+def test_every_line_of_a_text_pasted_as_a_whole_is_classified() -> None:
+    assert _shown_whole(PASTED) == [
+        "rpc_server_unavailable", "subject_email_required", "rpc_server_unavailable", "parameter_incorrect",
+        "event_128", "enrollment_policy_server_missing", "submission_pending", "denied_by_policy_module",
+        "subject_email_required", "certificate_not_issued", "template_not_published",
+    ]  # fmt: skip
+
+
+@needs_shared
+def test_the_article_pasted_as_a_whole_shows_what_its_lines_show() -> None:
+    assert SHARED
+    article = next((SHARED / "seeds").glob("*.txt")).read_text(encoding="utf-8")
+    assert _shown_whole(article) == [name for text in article.splitlines() for name in names(text)]
