@@ -42,9 +42,9 @@ from tests.lab.writing_material import LIBRARY, disposition, writer
 from tests.powershell.handover import make_plan
 from tests.powershell.test_script_text import PWSH
 
-ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "1000")) // 2
+ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "200")) // 2
 """Of each kind: flags, DACL."""
-REGISTRY_ROUNDS = 25
+REGISTRY_ROUNDS = 10
 MEASURED = 10
 WINDOW = Window(run="r", who="CONTOSO\\anna", until="2100-01-01T00:00:00Z")
 NOTICED = "somebody else"
