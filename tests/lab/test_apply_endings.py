@@ -31,6 +31,8 @@ from tests.lab.test_interrupt import CTRL_C, terminal
 from tests.lab.windows_hosts import ca_key
 from tests.lab.winrm.faults import Drop, Sleep
 
+pytestmark = pytest.mark.matrix
+
 DEADLINE = 10
 LATE = 1.3 * DEADLINE
 """When a silent host carries out after all what it was sent; nobody waits for it any more."""

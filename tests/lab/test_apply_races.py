@@ -42,7 +42,9 @@ from tests.lab.writing_material import LIBRARY, disposition, writer
 from tests.powershell.handover import make_plan
 from tests.powershell.test_script_text import PWSH
 
-ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "200")) // 2
+pytestmark = pytest.mark.matrix
+
+ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "60")) // 2
 """Of each kind: flags, DACL."""
 REGISTRY_ROUNDS = 10
 MEASURED = 10

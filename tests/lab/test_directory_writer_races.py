@@ -1,6 +1,6 @@
 """Others write to the same template at the same time: whatever is lost is told, whatever is refused names their value.
 
-REMEDIATE_RACE_ROUNDS sets the number of rounds, 200 by default.
+REMEDIATE_RACE_ROUNDS sets the number of rounds, 60 by default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from tests.lab.directory_writing import Tables, template_action, writing
 from tests.lab.domain import closing_connection, sd_flags
 from tests.lab.estate import Lab
 
-ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "200"))
+pytestmark = pytest.mark.matrix
+
+ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "60"))
 
 
 @pytest.fixture

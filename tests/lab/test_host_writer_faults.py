@@ -38,6 +38,8 @@ from tests.lab.winrm.faults import (
 )
 from tests.lab.writing_material import disposition, service, writer
 
+pytestmark = pytest.mark.matrix
+
 SHORT = 2.0
 DEADLINE = 6.0
 TOO_LONG = DEADLINE + 2.0

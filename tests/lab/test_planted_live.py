@@ -6,6 +6,7 @@ A fact that cannot be read is never found to be fine, and never found to be wron
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,12 @@ def test_what_is_no_cause_is_not_found(lab: Lab, tmp_path: Path) -> None:
     assert (causes(plan), unknown(plan), code) == (set(), [], 0)
 
 
-@pytest.mark.parametrize("planted", CAUSES, ids=lambda planted: planted.name)
+EVERY_VARIANT = bool(os.environ.get("REMEDIATE_EVERY_VARIANT"))
+# One planting of each cause and outcome; with REMEDIATE_EVERY_VARIANT all of them, which takes minutes more.
+ALONE = CAUSES if EVERY_VARIANT else tuple({(one.found, one.outcome): one for one in reversed(CAUSES)}.values())
+
+
+@pytest.mark.parametrize("planted", ALONE, ids=lambda planted: planted.name)
 def test_a_cause_is_found_by_its_playbook_and_by_no_other(lab: Lab, tmp_path: Path, planted: Planted) -> None:
     with ground(lab) as estate:
         planted.plant(estate)
