@@ -17,7 +17,7 @@ import pytest
 from tests.lab import broken, contoso, planted
 from tests.lab.contoso import READER
 from tests.lab.directory_functions import DESCRIPTOR, FLAG, FROM_DIRECTORY, REVISION, interrupt, needs_pwsh
-from tests.lab.domain import ObjectState, closing_connection
+from tests.lab.domain import ObjectState, closing_connection, sd_flags
 from tests.lab.estate import Lab
 from tests.lab.handed_over import DIRECTORY, NEVER_ASK, HandedOver, Ran, directory_state, edited, objects, revision
 from tests.lab.ldap_messages import Operation
@@ -200,7 +200,7 @@ def thousand(lab: Lab, last: Any) -> None:
     with closing_connection(lab.domain.connection()) as connection:
         for number in range(999):
             name, value = (FLAG, str(1 << number % 20)) if number % 2 else (DESCRIPTOR, dacls[number // 2 % 2])
-            connection.modify(objects(lab)[0], {name: [(ldap3.MODIFY_REPLACE, [value])]})
+            connection.modify(objects(lab)[0], {name: [(ldap3.MODIFY_REPLACE, [value])]}, controls=sd_flags())
     lab.domain.replace(objects(lab)[0], last)
 
 
