@@ -19,6 +19,7 @@ from remediate.cli.output import contents, one_line, write_json, write_lines
 from remediate.model.errors import DocumentError, ExitCode, RefusedError, TransportError, UsageError
 from remediate.model.journal import Journal, JournalLine
 from remediate.model.plan import Plan, unseal
+from remediate.model.utc import utc_now, utc_text
 from remediate.render.documents import AppliedDocument, ApprovalDescription, drifted_values
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bo
     sealed = read_sealed(Path(file))
     if only_check:
         return _check(sealed, connection, root=runs_root(runs), as_json=as_json)
-    given_at = f"{_now():%Y-%m-%dT%H:%M:%SZ}"
+    given_at = utc_now()
     approval = Approval(digest=approve, ticket=ticket, approved_by=approved_by, given_at=given_at)
     return apply_sealed(sealed, approval, connection, go_on=go_on, runs=runs, as_json=as_json)
 
@@ -169,7 +170,7 @@ def _cut_torn_line(run: RunFolder) -> None:
 
     if torn := run.cut_torn_line():
         told = f"a last line of {len(torn)} bytes, not written to its end, was cut off and is kept in {TORN_FILE}"
-        at = f"{_now():%Y-%m-%dT%H:%M:%SZ}"
+        at = utc_now()
         run.append(JournalLine(at=at, event="unresolved", source="apply", detail=told, by=_who()))
         click.echo(f"  {told}; what it was about is read again", err=True)
 
@@ -266,7 +267,7 @@ def _new_run(root: Path, sealed: Sealed, approval: Approval) -> RunFolder:
 
 
 def _closed(who: str, code: ExitCode) -> JournalLine:
-    return JournalLine(at=f"{_now():%Y-%m-%dT%H:%M:%SZ}", event="closed", source="apply", by=who, detail=str(int(code)))
+    return JournalLine(at=utc_now(), event="closed", source="apply", by=who, detail=str(int(code)))
 
 
 class _Watch:
@@ -335,4 +336,4 @@ def _now() -> datetime:
 
 
 def _until() -> str:
-    return f"{_now() + timedelta(hours=LOCK_HOURS):%Y-%m-%dT%H:%M:%SZ}"
+    return utc_text(_now() + timedelta(hours=LOCK_HOURS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import click
 from remediate.cli.output import contents, write_json
 from remediate.model.errors import DocumentError, RefusedError, UsageError
 from remediate.model.plan import Plan, unseal
+from remediate.model.utc import utc_now
 
 
 @click.command("script")
@@ -49,7 +49,7 @@ def _read(path: Path) -> bytes:
 
 def _check(plan: Plan, *, where: str) -> None:
     """Raise RefusedError for a plan that no script would carry out."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = utc_now()
     if not plan.complete:
         raise RefusedError("the plan is incomplete", where=where, do="Read what it says is unknown, then plan again.")
     if not plan.actions:

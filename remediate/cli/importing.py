@@ -15,6 +15,7 @@ from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.output import one_line, write_json
 from remediate.model.errors import ExitCode, RefusedError, UsageError
 from remediate.model.plan import Plan, unseal
+from remediate.model.utc import utc_text
 
 if TYPE_CHECKING:
     from remediate.cli.returned_files import PlanFile, Returned
@@ -139,5 +140,5 @@ def _new_run(root: Path, sealed: Sealed) -> RunFolder:
     from remediate.runs.folder import RunFolder
 
     now = datetime.now(UTC)
-    opened = JournalLine(at=f"{now:%Y-%m-%dT%H:%M:%SZ}", event="opened", source="import", detail=sealed.digest)
+    opened = JournalLine(at=utc_text(now), event="opened", source="import", detail=sealed.digest)
     return RunFolder.create(root, sealed=sealed.text, opened=opened, digest=sealed.digest, now=now)

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from remediate.model.errors import UsageError
+from remediate.model.utc import utc_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -182,7 +183,7 @@ def window_from(text: str) -> tuple[str, str]:
 
 
 def _utc(text: str) -> str:
-    from datetime import UTC, datetime
+    from datetime import datetime
 
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -190,4 +191,4 @@ def _utc(text: str) -> str:
         raise UsageError(f"{text} is not a time", do="Such as 2026-11-23T20:00Z.") from error
     if moment.tzinfo is None:
         raise UsageError(f"{text} does not say its offset from UTC", do="Such as 2026-11-23T20:00Z.")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(moment)

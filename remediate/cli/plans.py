@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from remediate.cli.options import (
 from remediate.cli.output import check_place, chosen, contents, save, write_plan
 from remediate.model.errors import DocumentError, RefusedError, UsageError
 from remediate.model.plan import Plan, PlanEdited, digest, seal, unseal
+from remediate.model.utc import utc_now
 
 if TYPE_CHECKING:
     from remediate.engine.planning import PlanOptions
@@ -74,7 +74,7 @@ def _asked_and_applied(made: Plan, given: dict[str, Any]) -> int:
     sealed = Sealed(made, seal(made), digest(made), "this plan")
     click.echo(f"Digest {sealed.digest}", err=True)
     typed = click.prompt("Type its first 12 digits to apply it now", default="", show_default=False, err=True)
-    given_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    given_at = utc_now()
     approval = Approval(digest=typed, ticket=given["ticket"], approved_by="typed at the terminal", given_at=given_at)
     return apply_sealed(sealed, approval, given, runs=given["runs"])
 
@@ -129,7 +129,7 @@ def show(file: str, format: str, as_json: bool) -> int:
     Exit codes: 0 nothing to do, 1 unreadable or a needed fact is missing, 2 findings.
     """
     read = read_plan(Path(file))
-    if read.expires_at < datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"):
+    if read.expires_at < utc_now():
         click.echo(f"remediate: {file} expired at {read.expires_at}; it can be read, not applied.", err=True)
     write_plan(read, format=chosen(format, as_json=as_json), saved=file)
     return int(read.exit_code)

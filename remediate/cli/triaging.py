@@ -16,6 +16,7 @@ import click
 from remediate.cli.options import output_options
 from remediate.cli.output import chosen, write_json, write_lines
 from remediate.model.errors import UsageError
+from remediate.model.utc import utc_text
 
 if TYPE_CHECKING:
     from remediate.triage.report import Report
@@ -143,7 +144,7 @@ def since_from(text: str, *, now: datetime) -> str:
         return ""
     ago = _AGO.fullmatch(text.strip().lower())
     moment = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else _moment(text.strip())
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(moment)
 
 
 def _moment(text: str) -> datetime:

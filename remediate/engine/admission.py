@@ -13,6 +13,7 @@ from remediate.engine.returned import DIRECTORY, target_of
 from remediate.model.errors import RefusedError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan
+from remediate.model.utc import utc_text
 
 # A digest may be given short, as long as nobody can mistake it; change control's own copy is the whole one.
 _SHORTEST = 12
@@ -32,7 +33,7 @@ def check_plan(plan: Plan, digest: str, *, approved: str, now: datetime, where: 
         raise RefusedError("the plan is incomplete", where=where, do="Read what it says is unknown, then plan again.")
     if not plan.actions:
         raise RefusedError("the plan changes nothing", where=where, do="There is nothing to apply.")
-    _check_time(plan, f"{now:%Y-%m-%dT%H:%M:%SZ}", where)
+    _check_time(plan, utc_text(now), where)
 
 
 def _check_time(plan: Plan, now: str, where: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -18,6 +18,7 @@ from remediate.engine.returned import RESTART, REVISION, target_of
 from remediate.model.errors import ExitCode, RefusedError, RemediateError
 from remediate.model.journal import Event, JournalLine
 from remediate.model.plan import Action, Plan
+from remediate.model.utc import utc_text
 
 SOURCE = "apply"
 Record = Callable[[JournalLine], None]
@@ -153,7 +154,7 @@ class Applying:
     def _note(self, step: Step, event: Event) -> None:
         self._record(
             JournalLine(
-                at=f"{self._clock().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+                at=utc_text(self._clock()),
                 event=event,
                 source=SOURCE,
                 target=step.target,

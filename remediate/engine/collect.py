@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeVar
 
 import msgspec
@@ -25,6 +24,7 @@ from remediate.facts.documents import (
     Snapshot,
 )
 from remediate.model.errors import DocumentError, RemediateError, TransportError, UsageError
+from remediate.model.utc import utc_now
 
 T = TypeVar("T")
 HostRole = Literal["ca", "connector"]
@@ -157,7 +157,7 @@ def _without_authority(directory: DirectoryDocument | None, hosts: Iterable[Host
 def failure(role: Literal["directory", "ca", "connector"], target: str, error: RemediateError) -> Failure:
     """Return the error as what stands in the place of a document."""
     code = error.code if isinstance(error, TransportError) else ""
-    read_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    read_at = utc_now()
     return Failure(role=role, target=target, what=error.what, why=error.why, code=code, do=error.do, read_at=read_at)
 
 

@@ -24,6 +24,7 @@ from remediate.facts.estate import Estate
 from remediate.model.errors import UnknownFact, UsageError
 from remediate.model.finding import NotPlanned, Refusal, Unknown
 from remediate.model.plan import PLAN_FORMAT, Obtains, Plan
+from remediate.model.utc import utc_text
 
 
 class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,4 +166,4 @@ def _later(created: str, days: int) -> str:
     if not created:
         return ""
     moment = datetime.fromisoformat(created) + timedelta(days=days)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(moment)

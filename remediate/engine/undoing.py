@@ -30,6 +30,7 @@ from remediate.model.plan import (
     State,
     TemplateState,
 )
+from remediate.model.utc import utc_text
 
 UNDO_DAYS = 7
 _PARTLY = "Only a part of the plan was carried out; who can obtain what is told as if all of it were undone."
@@ -51,7 +52,7 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
         playbooks=plan.playbooks,
         options={"rollback_of": run},
         created=created,
-        expires_at=f"{datetime.fromisoformat(created) + timedelta(days=UNDO_DAYS):%Y-%m-%dT%H:%M:%SZ}",
+        expires_at=utc_text(datetime.fromisoformat(created) + timedelta(days=UNDO_DAYS)),
         complete=True,
         heading=(f"rollback of run {run}", *plan.heading),
         targets=plan.targets,

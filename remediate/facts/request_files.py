@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from remediate.adcs.hresult import HResult
 from remediate.facts.documents import RequestFolder
+from remediate.model.utc import utc_text
 
 # The article names no time. A connector that works is done with a request in seconds.
 PATIENCE_MINUTES = 15
@@ -40,7 +41,7 @@ class RequestFiles:
         if "Processing" not in self._parts:
             return 0
         since = datetime.fromisoformat(self._read_at) - timedelta(minutes=PATIENCE_MINUTES)
-        limit, part = since.strftime("%Y-%m-%dT%H:%M:%SZ"), self._parts["Processing"]
+        limit, part = utc_text(since), self._parts["Processing"]
         return part.total - sum(file.written > limit for file in part.files)
 
     @property

@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from remediate.model.errors import DocumentError, RefusedError
+from remediate.model.utc import utc_now
 
 # Seconds. What is done under a lock takes far less than either.
 _WAIT = 5.0
@@ -127,7 +127,7 @@ def _hold(handle: int) -> bool | None:
 
 
 def _sign(handle: int) -> None:
-    owner = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    owner = f"process {os.getpid()} on {platform.node()} since {utc_now()}"
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
     os.write(handle, owner.encode("utf-8", "replace"))

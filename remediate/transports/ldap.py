@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,6 +18,7 @@ from remediate.adcs.sid import MalformedSid, Sid
 from remediate.facts.documents import FORMAT_VERSION, Account, DirectoryDocument, Entry
 from remediate.model.errors import TransportError
 from remediate.model.fact import Fact, Unreadable
+from remediate.model.utc import utc_now
 from remediate.transports.credentials import Credential
 from remediate.transports.ldap_connection import BASE, LEVEL, LdapConnection, connect, escaped
 
@@ -51,10 +51,6 @@ _NO_SUCH_OBJECT: Final = "LDAP 32"
 _NTDS_DOMAIN: Final = 2
 
 T = TypeVar("T")
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _attempt(read: Callable[[], T]) -> Fact[T]:
@@ -104,7 +100,7 @@ class DirectoryReader:
         partitions = f"CN=Partitions,{configuration}"
         self._begun = DirectoryDocument(
             format_version=FORMAT_VERSION, role="directory", collector=COLLECTOR,
-            read_from=here.host, read_at=_now(), read_as=here.read_as, root_dse=here.root_dse,
+            read_from=here.host, read_at=utc_now(), read_as=here.read_as, root_dse=here.root_dse,
             domain=_attempt(lambda: here.search(domain, ANYTHING, attributes=_DOMAIN, scope=BASE)[0]),
             partitions=_attempt(
                 lambda: here.search(partitions, "(objectClass=crossRef)", attributes=_CROSS_REFERENCE, scope=LEVEL)
