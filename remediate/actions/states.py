@@ -20,7 +20,7 @@ from remediate.model.plan import (
     TemplateState,
 )
 
-DESCRIPTOR = "nTSecurityDescriptor"
+DESCRIPTOR, REVISION = "nTSecurityDescriptor", "msPKI-Template-Minor-Revision"
 PUBLISHED, EXCLUDED, PENDING = "published", "excluded", "pending"
 
 Table = dict[str, str | None]

@@ -12,6 +12,9 @@ from remediate.actions.states import Table
 from remediate.model.errors import ExitCode, RefusedError, RemediateError
 from remediate.model.plan import Action
 
+TURNED_AWAY = frozenset({"0x80070005", "HTTP 403"})
+"""Codes of a TransportError by which a host lets this account in to nothing: then that is the right that is missing."""
+
 
 class Drift(RefusedError):
     """Between reading and writing somebody else was faster; nothing was written. `now` is what stood there."""

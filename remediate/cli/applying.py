@@ -15,10 +15,11 @@ import msgspec
 
 from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.options import writing_options
-from remediate.cli.output import contents, one_line, write_json, write_lines
-from remediate.model.errors import DocumentError, ExitCode, RefusedError, TransportError, UsageError
+from remediate.cli.output import one_line, write_json, write_lines
+from remediate.cli.sealed_plan import Sealed, read_sealed
+from remediate.model.errors import ExitCode, RefusedError, TransportError, UsageError
 from remediate.model.journal import Journal, JournalLine
-from remediate.model.plan import Plan, unseal
+from remediate.model.plan import Plan
 from remediate.model.utc import utc_now, utc_text
 from remediate.render.documents import AppliedDocument, ApprovalDescription, drifted_values
 
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
 
 # No change here takes longer; a lock that a killed run leaves behind is dead by then.
 LOCK_HOURS = 1
-
-
-class Sealed(msgspec.Struct, frozen=True):
-    """A plan with its file's bytes, its digest and where it came from."""
-
-    plan: Plan
-    text: bytes
-    digest: str
-    where: str
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,16 +111,6 @@ def _check(sealed: Sealed, connection: dict[str, Any], *, root: Path, as_json: b
     return document.exit_code
 
 
-def read_sealed(path: Path) -> Sealed:
-    """Return the plan of a file. Raises DocumentError, and PlanEdited when somebody changed it."""
-    try:
-        text = contents(path)
-    except OSError as error:
-        raise DocumentError("cannot be read", where=str(path), why=error.strerror or "") from error
-    plan, digest = unseal(text, where=str(path))
-    return Sealed(plan, text, digest, str(path))
-
-
 def _earlier(root: Path, sealed: Sealed, *, go_on: bool) -> RunFolder | None:
     """The run of this plan that was broken off. Raises RefusedError for a plan that was applied already."""
     from remediate.engine.admission import check_unused
@@ -188,7 +170,8 @@ def _writers(plan: Plan, connection: dict[str, Any]) -> Iterator[dict[str, Write
 
 
 def _admit(plan: Plan, writers: dict[str, Writer]) -> None:
-    from remediate.engine.admission import TURNED_AWAY, check_identities, check_rights
+    from remediate.actions.writing import TURNED_AWAY
+    from remediate.engine.admission import check_identities, check_rights
 
     try:
         check_identities(plan, writers)

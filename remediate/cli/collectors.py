@@ -14,11 +14,12 @@ from remediate.engine.collect import HostRequest
 from remediate.facts.documents import Role
 from remediate.model.errors import UsageError
 from remediate.render.powershell.library import functions_for, script_text
+from remediate.render.powershell.literal import literal
 from remediate.shipped import scripts_folder
 
 COLLECTOR = f"remediate {__version__}"
 
-# A DNS name or an address, which needs no escaping between single quotes of PowerShell.
+# A DNS name or an address.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
 
 _HEADERS: dict[Role, tuple[str, ...]] = {
@@ -86,7 +87,7 @@ def _literals(hosts: Sequence[str]) -> str:
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise UsageError(f"{host!r} is not the name of a host", do="Give the DNS name of the CA host with --ca.")
-    return ", ".join(f"'{host}'" for host in hosts)
+    return ", ".join(map(literal, hosts))
 
 
 def collector_files(certification_authorities: Sequence[str] = ()) -> dict[str, bytes]:

@@ -11,15 +11,11 @@ from pathlib import Path
 import msgspec
 
 from remediate.cli.collectors import collector_call, collector_source
-from remediate.cli.options import FactOptions
+from remediate.cli.options import DIRECTORY_PATIENCE, FactOptions, trusted
 from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, silent
 from remediate.facts.documents import IntuneObject, Snapshot
 from remediate.model.errors import UsageError
 from remediate.transports.credentials import Credential, resolve
-
-# Seconds for one answer of a domain controller, which is quick or down; a host's collector has --timeout, for
-# certutil -view over a long queue takes its time.
-DIRECTORY_PATIENCE = 15.0
 
 
 def read_facts(options: FactOptions, *, terminal: bool) -> Snapshot:
@@ -59,7 +55,7 @@ def _live(options: FactOptions, *, terminal: bool) -> Snapshot:
     wanted = Wanted(directory=address, certification_authorities=options.ca, connectors=options.connector)
     credential = resolve(options.user or None, terminal=terminal)
     patience = min(options.timeout, DIRECTORY_PATIENCE)
-    reader = DirectoryReader(address, credential, trust=_trust(options), timeout=patience)
+    reader = DirectoryReader(address, credential, trust=trusted(options.trust), timeout=patience)
     hosts = host_source(options, credential)
     with reader as directory, progress() as told:
         return collect(directory, hosts, wanted=wanted, progress=told, logon_refused=LOGON_REFUSED)
@@ -73,18 +69,9 @@ def _directory(options: FactOptions) -> str:
     return address
 
 
-def _trust(options: FactOptions) -> Path | None:
-    """Return the PEM file. Raises UsageError when there is none, before anything is contacted."""
-    if not options.trust:
-        return None
-    if not Path(options.trust).is_file():
-        raise UsageError("there is no such file of trusted certificates", where=options.trust)
-    return Path(options.trust)
-
-
 def host_source(options: FactOptions, credential: Credential) -> HostSource:
     """Return what reads one host over WinRM: one script, one string back."""
-    trust, sources = _trust(options), {role: collector_source(role) for role in _ROLES}
+    trust, sources = trusted(options.trust), {role: collector_source(role) for role in _ROLES}
 
     def read(request: HostRequest) -> str:
         from remediate.transports.winrm import run_collector

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from remediate.cli.output import contents, write_json
+from remediate.cli.output import write_json
+from remediate.cli.sealed_plan import read_sealed
 from remediate.model.errors import DocumentError, RefusedError, UsageError
-from remediate.model.plan import Plan, unseal
+from remediate.model.plan import Plan
 from remediate.model.utc import utc_now
 
 
@@ -27,24 +28,15 @@ def script(file: str, out: str, as_json: bool) -> int:
     from remediate.render.documents import HandoverDocument
     from remediate.render.powershell.handover import handover
 
-    sealed = _read(Path(file))
-    plan, digest = unseal(sealed, where=file)
-    _check(plan, where=file)
-    files = handover(plan, digest, sealed=sealed)
+    sealed = read_sealed(Path(file))
+    _check(sealed.plan, where=file)
+    files = handover(sealed.plan, sealed.digest, sealed=sealed.text)
     _write(Path(out), files)
     if as_json:
-        write_json(HandoverDocument(folder=out, plan_id=digest, files=tuple(sorted(files))))
+        write_json(HandoverDocument(folder=out, plan_id=sealed.digest, files=tuple(sorted(files))))
     else:
         click.echo(f"{len(files)} files in {out}. Begin with {Path(out) / 'README.txt'}.")
     return 0
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return contents(path)
-    except OSError as error:
-        why = error.strerror or ""
-        raise DocumentError("cannot be read", where=str(path), why=why, do="Check the path.") from error
 
 
 def _check(plan: Plan, *, where: str) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.output import one_line, write_json
+from remediate.cli.sealed_plan import Sealed, unsealed
 from remediate.model.errors import ExitCode, RefusedError, UsageError
-from remediate.model.plan import Plan, unseal
 from remediate.model.utc import utc_text
 
 if TYPE_CHECKING:
@@ -22,14 +21,6 @@ if TYPE_CHECKING:
     from remediate.model.journal import JournalLine
     from remediate.render.documents import ImportDocument
     from remediate.runs.folder import RunFolder
-
-
-class Sealed(msgspec.Struct, frozen=True):
-    """A plan with its file's bytes and its digest."""
-
-    plan: Plan
-    text: bytes
-    digest: str
 
 
 @click.command("import")
@@ -81,15 +72,17 @@ def _candidates(named: Iterable[Path], given: str | None) -> Iterable[PlanFile]:
 
 def _plan_for(digest: str, files: Iterable[PlanFile], root: Path) -> Sealed:
     """The plan among the files, else that of the run which has it, else the first of the files: it is refused then."""
+    from remediate.runs.folder import PLAN_FILE
+
     other = None
     for file in files:
-        plan, found = unseal(file.text, where=file.where)
-        if found == digest:
-            return Sealed(plan, file.text, found)
-        other = other or Sealed(plan, file.text, found)
+        sealed = unsealed(file.text, where=file.where)
+        if sealed.digest == digest:
+            return sealed
+        other = other or sealed
     run = run_of_plan(root, digest, source="import")
     if run:
-        return Sealed(run.plan()[0], run.sealed(), digest)
+        return unsealed(run.sealed(), where=str(run.path / PLAN_FILE))
     if other is None:
         do = "Name the plan with --plan."
         raise UsageError(f"there is no plan.json with the results, and no run of plan {digest[:12]}", do=do)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,10 @@ from remediate.model.errors import UsageError
 from remediate.model.utc import utc_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Seconds for one answer of a domain controller, which is quick or down; a host's collector has --timeout, for
+# certutil -view over a long queue takes its time.
+DIRECTORY_PATIENCE = 15.0
 
 
 class FactOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +133,15 @@ def facts_from(context: click.Context) -> FactOptions:
         raise UsageError("--bundle and live targets are given together", do="Give one of the two.")
     weaker = _LIVE if offline >= live and given["bundle"] else _OFFLINE
     return FactOptions(**{name: value for name, value in given.items() if name not in weaker})
+
+
+def trusted(given: str) -> Path | None:
+    """Return the PEM file of --trust. Raises UsageError when there is none, before anything is contacted."""
+    if not given:
+        return None
+    if not Path(given).is_file():
+        raise UsageError("there is no such file of trusted certificates", where=given)
+    return Path(given)
 
 
 # A DNS name ([RFC 1123] 2.1, letters of any language) or an address of IPv6; neither a URL nor a port.

@@ -69,7 +69,8 @@ def _refuse_without_a_person(context: click.Context, *, format: str) -> None:
 
 def _asked_and_applied(made: Plan, given: dict[str, Any]) -> int:
     """Ask for the plan's digest, and apply it when it is typed."""
-    from remediate.cli.applying import Approval, Sealed, apply_sealed
+    from remediate.cli.applying import Approval, apply_sealed
+    from remediate.cli.sealed_plan import Sealed
 
     sealed = Sealed(made, seal(made), digest(made), "this plan")
     click.echo(f"Digest {sealed.digest}", err=True)

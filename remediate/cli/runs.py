@@ -123,7 +123,7 @@ def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> i
 
 
 def _plan(name: str, folder: str | None) -> tuple[Plan, str]:
-    from remediate.cli.applying import read_sealed
+    from remediate.cli.sealed_plan import read_sealed
 
     if Path(name).is_file():
         sealed = read_sealed(Path(name))

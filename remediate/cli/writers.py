@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from remediate.cli.options import DIRECTORY_PATIENCE, trusted
 from remediate.engine.returned import DIRECTORY, target_of
-from remediate.model.errors import RefusedError, UsageError
+from remediate.model.errors import RefusedError
 from remediate.model.plan import Plan
 from remediate.transports.credentials import Credential, resolve
 
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
-
-# Seconds for one answer of a domain controller.
-_DIRECTORY_PATIENCE = 15.0
 
 
 def open_writers(plan: Plan, connection: dict[str, Any], *, terminal: bool) -> dict[str, Writer]:
@@ -23,7 +21,7 @@ def open_writers(plan: Plan, connection: dict[str, Any], *, terminal: bool) -> d
     Raises TransportError for one that cannot be reached, UsageError for a connection option that does not fit.
     """
     credential = resolve(connection["user"] or None, terminal=terminal)
-    trust = _trust(connection["trust"])
+    trust = trusted(connection["trust"])
     writers: dict[str, Writer] = {}
     try:
         for target in dict.fromkeys(target_of(action) for action in plan.actions):
@@ -39,7 +37,7 @@ def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Cr
     if target == DIRECTORY:
         from remediate.transports.ldap_write import DirectoryWriter
 
-        return DirectoryWriter(_controller(plan), credential, trust=trust, timeout=_DIRECTORY_PATIENCE)
+        return DirectoryWriter(_controller(plan), credential, trust=trust, timeout=DIRECTORY_PATIENCE)
     from remediate.render.powershell.library import functions_for
     from remediate.transports.winrm_write import FUNCTIONS, HostWriter
 
@@ -59,11 +57,3 @@ def _controller(plan: Plan) -> str:
         if item.kind == DIRECTORY:
             return item.name
     raise RefusedError("the plan names no domain controller", where="the plan", do="Plan again with the directory.")
-
-
-def _trust(given: str) -> Path | None:
-    if not given:
-        return None
-    if not Path(given).is_file():
-        raise UsageError("there is no such file of trusted certificates", where=given)
-    return Path(given)

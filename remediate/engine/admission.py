@@ -17,8 +17,6 @@ from remediate.model.utc import utc_text
 
 # A digest may be given short, as long as nobody can mistake it; change control's own copy is the whole one.
 _SHORTEST = 12
-TURNED_AWAY = frozenset({"0x80070005", "HTTP 403"})
-"""Codes of a TransportError by which a host lets this account in to nothing: then that is the right that is missing."""
 
 
 def check_plan(plan: Plan, digest: str, *, approved: str, now: datetime, where: str) -> None:

@@ -12,12 +12,12 @@ from datetime import datetime
 
 import msgspec
 
-from remediate.actions.states import Table, before_and_after
+from remediate.actions.states import REVISION, Table, before_and_after
 from remediate.actions.writing import Drift, WriteFailed, Writer
-from remediate.engine.returned import RESTART, REVISION, target_of
+from remediate.engine.returned import target_of
 from remediate.model.errors import ExitCode, RefusedError, RemediateError
 from remediate.model.journal import Event, JournalLine
-from remediate.model.plan import Action, Plan
+from remediate.model.plan import RESTART, Action, Plan
 from remediate.model.utc import utc_text
 
 SOURCE = "apply"

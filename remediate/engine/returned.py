@@ -10,16 +10,14 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from remediate.actions.states import before_and_after
+from remediate.actions.states import REVISION, before_and_after
 from remediate.model.errors import RefusedError
 from remediate.model.journal import Event, JournalLine
 from remediate.model.places import DirectoryPlace
-from remediate.model.plan import Action, Plan
+from remediate.model.plan import RESTART, Action, Plan
 from remediate.model.result import RunResult, StepResult, Table
 
 DIRECTORY = "directory"
-REVISION = "msPKI-Template-Minor-Revision"
-RESTART = "restart_service"
 
 # The longest value that is shown; a descriptor is longer.
 _SHOWN = 80

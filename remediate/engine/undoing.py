@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from remediate import __version__
-from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, Table
-from remediate.engine.returned import RESTART, REVISION, target_of
+from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, REVISION, Table
+from remediate.engine.returned import target_of
 from remediate.model.errors import RefusedError
 from remediate.model.finding import NotPlanned
 from remediate.model.journal import JournalLine
 from remediate.model.plan import (
     PLAN_FORMAT,
+    RESTART,
     Action,
     ExclusionState,
     Plan,

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from remediate.actions.states import before_and_after
+from remediate.actions.states import REVISION, before_and_after
 from remediate.actions.writing import Writer
 from remediate.engine.planning import PlanOptions, make_plan
-from remediate.engine.returned import REVISION, Standing, target_of
+from remediate.engine.returned import Standing, target_of
 from remediate.facts.documents import Snapshot
 from remediate.model.errors import ExitCode, RemediateError
 from remediate.model.finding import Finding, Unknown

@@ -72,10 +72,10 @@ class Estate:
     def certification_authorities(self) -> tuple[CertificationAuthority, ...]:
         """Every CA of the directory and every CA host that was read."""
         parts = tuple(self._parts_of_cas())
-        names = Counter(CertificationAuthority(*part).own_name for part in parts)
+        names = [CertificationAuthority(*part).own_name for part in parts]
+        often = Counter(names)
         return tuple(
-            CertificationAuthority(*part, has_namesake=names[CertificationAuthority(*part).own_name] > 1)
-            for part in parts
+            CertificationAuthority(*part, has_namesake=often[name] > 1) for part, name in zip(parts, names, strict=True)
         )
 
     def _parts_of_cas(self) -> Iterator[tuple[EnrollmentService | None, CaDocument | None, Failure | None]]:

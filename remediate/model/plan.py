@@ -17,6 +17,8 @@ from remediate.model.places import Place
 from remediate.model.secret import refuse_to_encode
 
 PLAN_FORMAT = "1.0"
+# The kind of an action that writes nothing: it is owed whatever stands there.
+RESTART = "restart_service"
 
 
 class RegistryState(msgspec.Struct, frozen=True, tag="registry", omit_defaults=True):

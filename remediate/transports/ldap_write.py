@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from remediate.actions.states import DESCRIPTOR, Table, before_and_after
+from remediate.actions.states import DESCRIPTOR, REVISION, Table, before_and_after
 from remediate.actions.writing import Drift, Holder, WriteFailed
 from remediate.adcs.replication import Stamp, written_once
 from remediate.model.errors import RemediateError, TransportError
@@ -20,7 +20,6 @@ from remediate.model.plan import Action
 from remediate.transports.credentials import Credential
 from remediate.transports.ldap_write_session import DACL_ONLY, WritableController
 from remediate.transports.ldap_write_states import (
-    REVISION,
     Changes,
     Seen,
     asked_for,

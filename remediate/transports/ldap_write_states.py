@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from remediate.actions.states import DESCRIPTOR, PUBLISHED, Table
+from remediate.actions.states import DESCRIPTOR, PUBLISHED, REVISION, Table
 from remediate.adcs.ace import Ace
 from remediate.adcs.replication import Stamp, read_stamps
 from remediate.adcs.rights import Control
@@ -23,7 +23,6 @@ from remediate.model.errors import RefusedError, TransportError
 from remediate.model.places import DirectoryPlace, PublishingPlace, TemplatePlace
 from remediate.model.plan import Action
 
-REVISION: Final = "msPKI-Template-Minor-Revision"
 TEMPLATES: Final = "certificateTemplates"
 METADATA: Final = "replPropertyMetaData"
 # RFC 4511, 4.6.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from remediate.actions.states import Table, before_and_after
-from remediate.actions.writing import Drift, WriteFailed
+from remediate.actions.writing import TURNED_AWAY, Drift, WriteFailed
 from remediate.model.errors import TransportError
 from remediate.model.places import (
     ExclusionPlace,
@@ -20,7 +20,7 @@ from remediate.model.places import (
     RegistryPlace,
     ServicePlace,
 )
-from remediate.model.plan import Action
+from remediate.model.plan import RESTART, Action
 from remediate.transports.credentials import Credential
 from remediate.transports.winrm_session import ENDPOINT, AnswerLost, CommandFailed, HostSession, Parameters
 
@@ -38,14 +38,12 @@ DRIFTED: Final = frozenset({"RemediateDrift", "RemediateRefused"})
 ANSWERED: Final = frozenset({"RemediateFailed", "RemediateNotAsWritten"})
 """Identities of New-StateError: nothing was written; a write was answered, and failed."""
 _OURS: Final = DRIFTED | ANSWERED
-_TURNED_AWAY: Final = frozenset({"0x80070005", "HTTP 403"})
 _NEVER_RAN: Final = frozenset({
     "CommandNotFoundException", "ScriptsNotAllowed", "NamedParameterNotFound", "ParameterArgumentValidationError",
     "ParameterArgumentTransformationError", "ParameterArgumentValidationErrorNullNotAllowed",
     "CannotConvertArgumentNoMessage",
 })  # fmt: skip
 """Identities by which PowerShell refuses a command before it begins."""
-RESTART: Final = "restart_service"
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class HostWriter:
                 raise self._unreadable(error) from None
             return "local administrator of the host, elevated (S-1-5-32-544)"
         except TransportError as error:
-            if error.code not in _TURNED_AWAY:
+            if error.code not in TURNED_AWAY:
                 raise
             return f"a session on the host over WinRM ({error.why})"
         return self._lacking_service(action.place.name) if isinstance(action.place, ServicePlace) else ""

@@ -379,10 +379,10 @@ def test_the_target_of_a_plan_says_what_it_is_not() -> None:
 def test_a_fault_of_ours_does_not_claim_that_nothing_was_changed(
     verb: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_path: Path) -> None:
+    def fails(_text: bytes, *, where: str) -> None:
         raise ValueError("what must not be shown")
 
-    monkeypatch.setattr("remediate.cli.applying.read_sealed", fails)  # no input we know of makes it fail so
+    monkeypatch.setattr("remediate.cli.sealed_plan.unsealed", fails)  # no input we know of makes it fail so
     Path("plan.json").write_text("{}", encoding="ascii")
     assert main([verb, "plan.json", *(["--approve", "0" * 12] if verb == "apply" else [])]) == 1
     told = capfd.readouterr().err

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator
 from textwrap import wrap
 
+from remediate.engine.returned import DIRECTORY
 from remediate.model.errors import RefusedError
 from remediate.model.plan import Action, Plan
 from remediate.render.powershell.script import KINDS, script
-from remediate.render.powershell.steps import DIRECTORY, ScriptTarget, plan_data, script_targets
+from remediate.render.powershell.steps import ScriptTarget, plan_data, script_targets
 
 PLAN_FILE, README_FILE, CHECKSUM_FILE = "plan.json", "README.txt", "SHA256SUMS.txt"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from remediate.actions.states import DESCRIPTOR, Table, before_and_after
+from remediate.engine.returned import DIRECTORY
 from remediate.model.places import (
     DirectoryPlace,
     ExclusionPlace,
@@ -21,7 +22,6 @@ from remediate.model.places import (
 from remediate.model.plan import Action, Plan, TargetIdentity
 from remediate.render.powershell.literal import StateTable, Value
 
-DIRECTORY = "directory"
 # Numbers that the scripts show in hexadecimal, for most of them are flags; revisions are counted.
 _NUMBER = re.compile(r"-?[0-9]{1,10}")
 _COUNTED = "Revision"
