@@ -79,6 +79,7 @@ def apply_sealed(
     as_json: bool = False,
 ) -> int:
     """Apply a plan under an approval and return the exit code. Raises RefusedError before anything is written."""
+    from remediate.cli.writers import writers_of
     from remediate.engine.admission import check_plan
     from remediate.runs.folder import alone
 
@@ -86,7 +87,7 @@ def apply_sealed(
     root = runs_root(runs)
     with alone(root, sealed.digest):
         earlier = _earlier(root, sealed, go_on=go_on)
-        with _writers(sealed.plan, connection) as writers:
+        with writers_of(sealed.plan, connection) as writers:
             _admit(sealed.plan, writers)
             document = _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
     return _tell(document, as_json=as_json)
@@ -94,6 +95,7 @@ def apply_sealed(
 
 def _check(sealed: Sealed, connection: dict[str, Any], *, root: Path, as_json: bool) -> int:
     """Ask all that `apply` asks before it writes, and tell all of it, not only the first that would be refused."""
+    from remediate.cli.writers import writers_of
     from remediate.engine.admission import check_plan, check_unused
     from remediate.engine.checking import check_all
     from remediate.render.applied_check import check_document, check_lines
@@ -102,7 +104,7 @@ def _check(sealed: Sealed, connection: dict[str, Any], *, root: Path, as_json: b
     run = run_of_plan(root, sealed.digest, source="apply")
     lines = run.journal().lines if run else ()
     check_unused(lines, run=run.name if run else "")
-    with _writers(sealed.plan, connection) as writers:
+    with writers_of(sealed.plan, connection) as writers:
         document = check_document(check_all(sealed.plan, writers, lines), plan_id=sealed.digest)
     if as_json:
         write_json(document)
@@ -155,18 +157,6 @@ def _cut_torn_line(run: RunFolder) -> None:
         at = utc_now()
         run.append(JournalLine(at=at, event="unresolved", source="apply", detail=told, by=_who()))
         click.echo(f"  {told}; what it was about is read again", err=True)
-
-
-@contextmanager
-def _writers(plan: Plan, connection: dict[str, Any]) -> Iterator[dict[str, Writer]]:
-    from remediate.cli.writers import open_writers
-
-    writers = open_writers(plan, connection, terminal=sys.stdin.isatty())
-    try:
-        yield writers
-    finally:
-        for writer in writers.values():
-            writer.close()
 
 
 def _admit(plan: Plan, writers: dict[str, Writer]) -> None:

@@ -41,13 +41,10 @@ def script(file: str, out: str, as_json: bool) -> int:
 
 def _check(plan: Plan, *, where: str) -> None:
     """Raise RefusedError for a plan that no script would carry out."""
+    from remediate.engine.admission import check_worth
+
     now = utc_now()
-    if not plan.complete:
-        raise RefusedError("the plan is incomplete", where=where, do="Read what it says is unknown, then plan again.")
-    if not plan.actions:
-        raise RefusedError("the plan changes nothing", where=where, do="There is nothing to hand over.")
-    if plan.expires_at <= now:
-        raise RefusedError(f"the plan expired at {plan.expires_at}", where=where, do="Plan again.")
+    check_worth(plan, now=now, where=where)
     if plan.not_after and plan.not_after <= now:
         raise RefusedError(f"the plan's window closed at {plan.not_after}", where=where, do="Plan again.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,16 +104,12 @@ def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> i
     the problem is still found.
     """
     from remediate.cli.detecting_again import verified
-    from remediate.cli.writers import open_writers
+    from remediate.cli.writers import writers_of
     from remediate.render.applied import verification_lines, verify_document
 
     plan, digest = _plan(name, folder)
-    writers = open_writers(plan, connection, terminal=sys.stdin.isatty())
-    try:
+    with writers_of(plan, connection) as writers:
         document = verify_document(verified(plan, writers, connection), plan_id=digest)
-    finally:
-        for writer in writers.values():
-            writer.close()
     if as_json:
         write_json(document)
     else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +18,20 @@ if TYPE_CHECKING:
     from remediate.actions.writing import Writer
 
 
-def open_writers(plan: Plan, connection: dict[str, Any], *, terminal: bool) -> dict[str, Writer]:
-    """Return a writer for every target that the plan's actions name, connected.
+@contextmanager
+def writers_of(plan: Plan, connection: dict[str, Any]) -> Iterator[dict[str, Writer]]:
+    """Yield a writer for every target that the plan's actions name, and close all of them in the end.
 
-    Raises TransportError for one that cannot be reached, UsageError for a connection option that does not fit.
+    Raises UsageError for a connection option that does not fit.
     """
-    credential = resolve(connection["user"] or None, terminal=terminal)
+    credential = resolve(connection["user"] or None, terminal=sys.stdin.isatty())
     trust = trusted(connection["trust"])
-    writers: dict[str, Writer] = {}
-    try:
+    with ExitStack() as stack:
+        writers: dict[str, Writer] = {}
         for target in dict.fromkeys(target_of(action) for action in plan.actions):
             writers[target] = _open(target, plan, connection, credential=credential, trust=trust)
-    except BaseException:
-        for writer in writers.values():
-            writer.close()
-        raise
-    return writers
+            stack.callback(writers[target].close)
+        yield writers
 
 
 def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Credential, trust: Path | None) -> Writer:

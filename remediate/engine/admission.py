@@ -27,19 +27,25 @@ def check_plan(plan: Plan, digest: str, *, approved: str, now: datetime, where: 
             "this is not the plan that was approved", where=where, why=f"its digest is {digest}",
             do="Have this digest approved, or name the plan that was.",
         )  # fmt: skip
+    moment = utc_text(now)
+    check_worth(plan, now=moment, where=where)
+    _check_time(plan, moment, where)
+
+
+def check_worth(plan: Plan, *, now: str, where: str) -> None:
+    """Raise RefusedError for a plan that nobody could carry out, now or later: incomplete, empty, or expired."""
     if not plan.complete:
         raise RefusedError("the plan is incomplete", where=where, do="Read what it says is unknown, then plan again.")
     if not plan.actions:
-        raise RefusedError("the plan changes nothing", where=where, do="There is nothing to apply.")
-    _check_time(plan, utc_text(now), where)
+        raise RefusedError("the plan changes nothing", where=where, do="There is nothing to do.")
+    if now >= plan.expires_at:
+        raise RefusedError(f"the plan expired at {plan.expires_at}", where=where, do="Plan again.")
 
 
 def _check_time(plan: Plan, now: str, where: str) -> None:
     if now < plan.created:
         why = f"it is {now} here, and its facts were read at {plan.created}"
         raise RefusedError("the clock of this machine is behind the plan", where=where, why=why, do="Set the clock.")
-    if now >= plan.expires_at:
-        raise RefusedError(f"the plan expired at {plan.expires_at}", where=where, do="Plan again.")
     if plan.not_before and now < plan.not_before:
         raise RefusedError(f"its window opens at {plan.not_before}; it is {now}", where=where, do="Wait.")
     if plan.not_after and now >= plan.not_after:
