@@ -83,7 +83,6 @@ function Set-CaRegistryValue {
     $arguments = Get-CertutilArgument -CertutilName $CertutilName -Name $Name -After $After
     $change = @{ Address = "$Key\$Name"; Before = $Before; After = $After }
     if (-not (Test-ChangeNeeded @change -Now (Get-CaRegistryValue -Key $Key -Name $Name))) {
-        Write-Verbose -Message "$Key\${Name}: already as wanted"
         return $false
     }
     Confirm-CertutilKey -CertutilName $CertutilName -Key $Key -Name $Name

@@ -91,7 +91,6 @@ function Set-PublishedTemplate {
     $place = "$DistinguishedName on $(Get-DirectoryServerName -Connection $Connection)"
     $now = Get-PublishedTemplateState @where
     if (-not (Test-ChangeNeeded -Address $place -Now $now -Before $Before -After $After)) {
-        Write-Verbose -Message "${place}: $Template is already as wanted, nothing is written"
         return @{ State = $now; Written = $false }
     }
     $operation, $text = 'Add', "add $Template to certificateTemplates"

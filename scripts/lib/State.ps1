@@ -87,7 +87,10 @@ function Test-ChangeNeeded {
         [Parameter(Mandatory = $true)] [hashtable] $Before,
         [Parameter(Mandatory = $true)] [hashtable] $After
     )
-    if (Test-SameState -Now $Now -Wanted $After) { return $false }
+    if (Test-SameState -Now $Now -Wanted $After) {
+        Write-Verbose -Message "$Address is already as wanted, nothing is written"
+        return $false
+    }
     if (Test-SameState -Now $Now -Wanted $Before) { return $true }
     $approved = Format-State -State $Before
     $message = "${Address}: approved $approved; now $(Format-State -State $Now); wanted $(Format-State -State $After)."

@@ -24,15 +24,8 @@ function Get-TemplateState {
         [AllowEmptyCollection()] [hashtable[]] $Known = @()
     )
     $ErrorActionPreference = 'Stop'
-    $descriptor = 'nTSecurityDescriptor'
-    $state = (Read-Template -Connection $Connection -DistinguishedName $DistinguishedName -Name $Name).State
-    foreach ($one in $Known) {
-        if ($null -eq $state[$descriptor] -or $null -eq $one[$descriptor]) { continue }
-        if (-not (Test-SameDacl -Now $state[$descriptor] -Wanted $one[$descriptor])) { continue }
-        $state[$descriptor] = $one[$descriptor]
-        break
-    }
-    return $state
+    $read = Read-Template -Connection $Connection -DistinguishedName $DistinguishedName -Name $Name
+    return ConvertTo-KnownState -State $read.State -Known $Known
 }
 
 function Test-TemplateState {
@@ -95,8 +88,8 @@ function Set-TemplateState {
     $where = @{ Connection = $Connection; DistinguishedName = $DistinguishedName; Name = [string[]] @($After.Keys) }
     $first = Read-Template @where
     $unchanged = @{ State = $first.State; Written = $false; Replication = 'not checked: nothing was written' }
-    $needed = Test-TemplateChangeNeeded -Place $place -Now $first.State -Before $Before -After $After
-    if (-not $needed) { return $unchanged }
+    $now = ConvertTo-KnownState -State $first.State -Known @($After, $Before)
+    if (-not (Test-ChangeNeeded -Address $place -Now $now -Before $Before -After $After)) { return $unchanged }
     $text = "from $(Format-State -State $Before) to $(Format-State -State $After), in one modify"
     if (-not $PSCmdlet.ShouldProcess($place, "write the template $text")) { return $unchanged }
     Write-Verbose -Message "${place}: writing the template $text"
@@ -104,36 +97,6 @@ function Set-TemplateState {
     $second = Read-Template @where
     $replication = Confirm-TemplateWritten -Place $place -First $first -Second $second -Before $Before -After $After
     return @{ State = $second.State; Written = $true; Replication = $replication }
-}
-
-function Test-TemplateChangeNeeded {
-    <#
-    .SYNOPSIS
-    Says whether a template is still to be changed; throws RemediateDrift when it is neither as approved nor as wanted.
-    .PARAMETER Place
-    The template and the server, for the error.
-    .PARAMETER Now
-    The state that was read.
-    .PARAMETER Before
-    The approved state.
-    .PARAMETER After
-    The wanted state.
-    #>
-    [OutputType([bool])]
-    param(
-        [Parameter(Mandatory = $true)] [string] $Place,
-        [Parameter(Mandatory = $true)] [hashtable] $Now,
-        [Parameter(Mandatory = $true)] [hashtable] $Before,
-        [Parameter(Mandatory = $true)] [hashtable] $After
-    )
-    if (Test-SameTemplateState -Now $Now -Wanted $After) {
-        Write-Verbose -Message "$Place is already as wanted, nothing is written"
-        return $false
-    }
-    if (Test-SameTemplateState -Now $Now -Wanted $Before) { return $true }
-    $parts = foreach ($one in $Before, $Now, $After) { Format-State -State $one }
-    $message = "${Place}: approved $($parts[0]); now $($parts[1]); wanted $($parts[2])."
-    throw (New-DirectoryError -Id 'RemediateDrift' -Message $message)
 }
 
 function Read-Template {

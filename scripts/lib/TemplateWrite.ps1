@@ -12,12 +12,31 @@ function Test-SameTemplateState {
         [Parameter(Mandatory = $true)] [hashtable] $Now,
         [Parameter(Mandatory = $true)] [hashtable] $Wanted
     )
-    $name = 'nTSecurityDescriptor'
-    $same = $Now.Clone()
-    if ($null -ne $Now[$name] -and $null -ne $Wanted[$name]) {
-        if (Test-SameDacl -Now $Now[$name] -Wanted $Wanted[$name]) { $same[$name] = $Wanted[$name] }
+    return Test-SameState -Now (ConvertTo-KnownState -State $Now -Known @($Wanted)) -Wanted $Wanted
+}
+
+function ConvertTo-KnownState {
+    <#
+    .SYNOPSIS
+    Copies a template's state; a DACL that is the same as one of the known states' comes as it stands there.
+    .PARAMETER State
+    The state that was read.
+    .PARAMETER Known
+    States, such as the approved and the wanted one; the first that fits counts.
+    #>
+    [OutputType([hashtable])]
+    param(
+        [Parameter(Mandatory = $true)] [hashtable] $State,
+        [AllowEmptyCollection()] [hashtable[]] $Known = @()
+    )
+    $name, $copy = 'nTSecurityDescriptor', $State.Clone()
+    foreach ($one in $Known) {
+        if ($null -eq $State[$name] -or $null -eq $one[$name]) { continue }
+        if (-not (Test-SameDacl -Now $State[$name] -Wanted $one[$name])) { continue }
+        $copy[$name] = $one[$name]
+        break
     }
-    return Test-SameState -Now $same -Wanted $Wanted
+    return $copy
 }
 
 function ConvertTo-DaclText {
