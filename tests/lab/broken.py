@@ -12,9 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.lab.addresses import MACHINES, fqdn
 from tests.lab.authority import CertificationAuthority, ServerCertificate
+
+if TYPE_CHECKING:
+    from tests.lab.estate import Lab
 
 NAME = fqdn("broken")
 ADDRESS = MACHINES["broken"]
@@ -90,3 +94,13 @@ def _accept(listener: socket.socket, behave: Behaviour) -> None:
             return
         with suppress(OSError):
             behave(connection)
+
+
+EACH: dict[str, tuple[Callable[[Lab], Behaviour], str]] = {
+    "expired": (lambda lab: expired(lab.root, lab.folder / "broken"), "has expired"),
+    "foreign": (lambda lab: foreign(lab.folder / "broken"), "not trusted"),
+    "misnamed": (lambda lab: misnamed(lab.root, lab.folder / "broken"), "another name"),
+    "plain": (lambda _lab: plain_http, "does not speak TLS"),
+    "reset": (lambda _lab: reset, "lost"),
+}
+"""Servers in a controller's place, and what is said of each."""

@@ -222,18 +222,9 @@ def test_an_interrupt_ends_a_silent_write_at_once(lab: Lab) -> None:
         assert writer.read(action) == after
 
 
-BROKEN: dict[str, tuple[Callable[[Lab], broken.Behaviour], str]] = {
-    "expired": (lambda lab: broken.expired(lab.root, lab.folder / "broken"), "has expired"),
-    "foreign": (lambda lab: broken.foreign(lab.folder / "broken"), "not trusted"),
-    "misnamed": (lambda lab: broken.misnamed(lab.root, lab.folder / "broken"), "another name"),
-    "plain": (lambda lab: broken.plain_http, "does not speak TLS"),
-    "reset": (lambda lab: broken.reset, "lost"),
-}
-
-
-@pytest.mark.parametrize("kind", [*BROKEN, "nothing there", "wrong password"])
+@pytest.mark.parametrize("kind", [*broken.EACH, "nothing there", "wrong password"])
 def test_what_cannot_be_connected_to_is_not_written(lab: Lab, kind: str) -> None:
-    behave, said = BROKEN.get(kind, (None, "nothing listens"))
+    behave, said = broken.EACH.get(kind, (None, "nothing listens"))
     password, name = ADMIN.password, broken.NAME
     if kind == "wrong password":
         password, name, said = "not-it-7", lab.dc, "password is wrong"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -157,18 +156,9 @@ def test_no_ticket(fresh_lab: Lab) -> None:
     assert "no Kerberos ticket" in refused(fresh_lab).what
 
 
-BROKEN: dict[str, tuple[Callable[[Lab], broken.Behaviour], str]] = {
-    "expired": (lambda lab: broken.expired(lab.root, lab.folder / "broken"), "has expired"),
-    "foreign": (lambda lab: broken.foreign(lab.folder / "broken"), "not trusted"),
-    "misnamed": (lambda lab: broken.misnamed(lab.root, lab.folder / "broken"), "another name"),
-    "plain": (lambda lab: broken.plain_http, "does not speak TLS"),
-    "reset": (lambda lab: broken.reset, "lost"),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("kind", broken.EACH)
 def test_broken_tls(fresh_lab: Lab, kind: str) -> None:
-    behave, said = BROKEN[kind]
+    behave, said = broken.EACH[kind]
     with broken.listening(behave(fresh_lab), 636):
         assert said in refused(fresh_lab, credential(READER), address=broken.NAME).what
     with broken.listening(behave(fresh_lab), 5986):
