@@ -33,6 +33,11 @@ def before_and_after(action: Action) -> tuple[Table, Table]:
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
 
 
+def holds(now: Table, wanted: Table) -> bool:
+    """Whether everything that is wanted stands, as Test-SameState compares; what else stands does not matter."""
+    return all(name in now and now[name] == value for name, value in wanted.items())
+
+
 def _table(action: Action, state: State) -> Table:
     place = action.place
     match state:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from remediate.actions.states import REVISION, before_and_after
+from remediate.actions.states import REVISION, before_and_after, holds
 from remediate.actions.writing import Writer
 from remediate.engine.planning import PlanOptions, make_plan
 from remediate.engine.returned import Standing, target_of
@@ -53,8 +53,8 @@ def _standing(action: Action, writer: Writer) -> Standing:
         now = writer.read(action)
     except RemediateError as error:
         return Standing(action=action, target=target_of(action), state="not read", detail=str(error))
-    same = all(name in now and now[name] == value for name, value in wanted.items())
-    return Standing(action=action, target=target_of(action), state="as wanted" if same else "not as wanted")
+    state = "as wanted" if holds(now, wanted) else "not as wanted"
+    return Standing(action=action, target=target_of(action), state=state)
 
 
 def found_again(plan: Plan, snapshot: Snapshot) -> tuple[tuple[Finding, ...], tuple[str, ...]]:

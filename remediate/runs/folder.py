@@ -78,12 +78,14 @@ class RunFolder:
 
     def journal(self) -> Journal:
         """Return the journal; one that was edited or torn says so, and can be read but not continued."""
-        end = self._read(END_FILE) if (self.path / END_FILE).exists() else b""
-        return read_journal(self._read(JOURNAL_FILE), end=end)
+        return read_journal(self._read(JOURNAL_FILE), end=self._recorded_end())
 
     def whole_journal(self) -> Journal:
         """Return the journal. Raises RefusedError when it was edited, or its last line not written to its end."""
-        journal, path = self.journal(), str(self.path / JOURNAL_FILE)
+        return self._whole(self._read(JOURNAL_FILE))
+
+    def _whole(self, text: bytes) -> Journal:
+        journal, path = read_journal(text, end=self._recorded_end()), str(self.path / JOURNAL_FILE)
         if journal.broken:
             do = "Put the folder back from a copy, or name another with --runs and import everything there."
             raise RefusedError("the journal was edited", where=path, why=journal.broken, do=do)
@@ -99,8 +101,8 @@ class RunFolder:
         """
         path = self.path / JOURNAL_FILE
         with held(self.path / "journal.lock"):
-            self.whole_journal()
             text = self._read(JOURNAL_FILE)
+            self._whole(text)
             added = continued(text, *lines)
             try:
                 append_whole(path, added)
@@ -130,12 +132,15 @@ class RunFolder:
 
     def _refuse_edited(self, kept: bytes) -> None:
         """Raise RefusedError when the lines before a torn one are not what they were; its own may be the end's."""
-        recorded = self._read(END_FILE) if (self.path / END_FILE).exists() else b""
+        recorded = self._recorded_end()
         without_it = recorded.partition(b" ")[0] == str(kept.count(b"\n") + 1).encode("ascii")
         broken = read_journal(kept, end=end_of(kept) if kept and without_it else recorded).broken
         if broken:
             do = "Put the folder back from a copy, or plan again."
             raise RefusedError("the journal was edited", where=str(self.path / JOURNAL_FILE), why=broken, do=do)
+
+    def _recorded_end(self) -> bytes:
+        return self._read(END_FILE) if (self.path / END_FILE).exists() else b""
 
     def keep(self, name: str, text: bytes) -> None:
         """Keep a file of the run beside its plan."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from remediate.actions.states import Table, before_and_after
+from remediate.actions.states import Table, before_and_after, holds
 from remediate.actions.writing import TURNED_AWAY, Drift, WriteFailed
 from remediate.model.errors import TransportError
 from remediate.model.places import (
@@ -128,9 +128,9 @@ class HostWriter:
                 "CertutilName": action.place.certutil_name, "Before": before, "After": after,
             })  # fmt: skip
         now = self.read(action)
-        if action.kind != RESTART and _same(now, after):
+        if action.kind != RESTART and holds(now, after):
             return "it was already as wanted"
-        if not _same(now, before):
+        if not holds(now, before):
             raise Drift("it is no longer as approved", where=self._where(action), now=now)
         return "; ".join(filter(None, [self._change(action, *call) for call in _writing(action, now, after)]))
 
@@ -219,11 +219,6 @@ def _sentence(error: CommandFailed) -> str:
     if error.identity in _OURS:
         return " ".join(error.message.split()).rstrip(".")
     return "a command failed there"
-
-
-def _same(now: Table, wanted: Table) -> bool:
-    """As Test-SameState compares: what is not wanted of a state does not matter."""
-    return all(name in now and now[name] == value for name, value in wanted.items())
 
 
 def _registry(place: RegistryPlace) -> dict[str, object]:
