@@ -71,8 +71,9 @@ def _outcomes(playbook: Playbook, cause: Cause, estate: Estate) -> Iterator[Dete
         return
     for targets in combinations:
         target = _target(targets)
+        # What was found before a fact was missing stays found.
         try:
-            for number, found in enumerate(list(cause.detect(*targets, estate))):
+            for number, found in enumerate(cause.detect(*targets, estate)):
                 finding = _finding(playbook, cause, target, number, found)
                 logged = estate.logged("" if found.code else playbook.name, code=finding.code)
                 yield _note(finding) if cause.informs else Detected(_with(finding, logged), found)

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from remediate.actions.intents import CaValue, Grant, Intent, Publish, SetCaRegistryValue, SetNameFlag
+from remediate.actions.binding import MAXIMUM_MINOR_REVISION
+from remediate.actions.intents import (
+    CaValue,
+    Grant,
+    Intent,
+    Publish,
+    SetCaRegistryValue,
+    SetNameFlag,
+    StartCertSvc,
+)
 from remediate.engine.detection import Detected
-from remediate.engine.openings import Openings
+from remediate.engine.openings import AGENT, ANY, REWRITE, Openings
+from remediate.facts.directory import Template
 from remediate.facts.hosts import CertificationAuthority, short_name
 from remediate.model.finding import Refusal
 from remediate.model.plan import Obtains
@@ -21,6 +31,12 @@ KEY_PROVIDER = "key-provider"
 DUPLICATE_FIRST = "duplicate-first"
 PLAYBOOK = "playbook"
 OVERRIDABLE = frozenset({ANY_NAME, CLUSTER, KEY_PROVIDER})
+
+_OBTAINED = {
+    ANY: "a logon certificate in any name",
+    AGENT: "a certificate with which to request others in any name",
+    REWRITE: "a certificate of any kind, by rewriting the template,",
+}
 
 # Providers that Windows brings; a key in another one may need a card or a person after a restart (certsrv.h CSP).
 _MICROSOFT_PROVIDER = "microsoft "
@@ -45,34 +61,46 @@ def _override(refusal: Refusal, allowed: frozenset[str]) -> Refusal:
 
 
 def _of(intent: Intent, finding: str) -> Iterator[Refusal]:
-    if isinstance(intent, SetNameFlag | Grant) and intent.template.must_be_duplicated:
-        name, why = intent.template.name, intent.template.must_be_duplicated
+    if isinstance(intent, SetNameFlag | Grant):
+        yield from _edit_refusals(intent.template, finding)
+    if isinstance(intent, SetCaRegistryValue | StartCertSvc):
+        yield from _restart_refusals(intent.ca, finding, starts=isinstance(intent, StartCertSvc))
+
+
+def _edit_refusals(template: Template, finding: str) -> Iterator[Refusal]:
+    name, why = template.name, template.must_be_duplicated
+    if not why and template.minor_revision >= MAXIMUM_MINOR_REVISION:
+        why = "its minor revision cannot rise any more"
+    if why:
         yield Refusal(
             finding=finding,
             guard=DUPLICATE_FIRST,
             reason=f"{name} must not be edited: {why}.",
             first=f"duplicate {name}, name the duplicate in the profile, then plan again",
         )
-    if isinstance(intent, SetCaRegistryValue):
-        yield from _restart_refusals(intent.ca, finding)
 
 
-def _restart_refusals(ca: CertificationAuthority, finding: str) -> Iterator[Refusal]:
+def _restart_refusals(ca: CertificationAuthority, finding: str, *, starts: bool) -> Iterator[Refusal]:
     host = short_name(ca.host)
     if ca.document.cluster_resource.need(f"{host} cluster resources"):
+        what = "it runs on one node, and the cluster starts it" if starts else "a restart would be seen as a failure"
         yield Refusal(
             finding=finding,
             guard=CLUSTER,
-            reason=f"CertSvc on {host} is a cluster resource; a restart there would be seen as a failure.",
-            first="set the value on the active node and cycle the resource in the cluster's own tools",
+            reason=f"CertSvc on {host} is a cluster resource: {what}.",
+            first="see in the cluster's own tools on which node it is to run, and bring the resource online there"
+            if starts
+            else "set the value on the active node and cycle the resource in the cluster's own tools",
         )
     provider = ca.document.key_provider.need(ca.at("CSP\\Provider")) or ""
     if not provider.lower().startswith(_MICROSOFT_PROVIDER):
+        again = "" if starts else " again"
         yield Refusal(
             finding=finding,
             guard=KEY_PROVIDER,
-            reason=f"The CA's key is in {provider or 'an unnamed provider'}; CertSvc may not start again by itself.",
-            first="set the value and restart CertSvc by hand, with whoever holds the provider's cards or PIN",
+            reason=f"The CA's key is in {provider or 'an unnamed provider'}; CertSvc may not start{again} by itself.",
+            first=("start" if starts else "set the value and restart")
+            + " CertSvc by hand, with whoever holds the provider's cards or PIN",
         )
 
 
@@ -125,10 +153,16 @@ def _refusal(item: Detected, holes: frozenset[Obtains], *, overridden: bool) -> 
     mine = sorted(hole for hole in holes if any(_concerns(intent, hole) for intent in item.intents))
     who = ", ".join(sorted({hole.principal for hole in mine}))
     templates = ", ".join(sorted({hole.template for hole in mine}))
+    what = " and ".join(dict.fromkeys(_OBTAINED[hole.name] for hole in mine))
     return Refusal(
         finding=item.finding.id,
         guard=ANY_NAME,
-        reason=f"It would let {who} obtain a logon certificate in any name from {templates}.",
-        first=f"take Enroll on {templates} from {who}; grant the connector's one account; then plan again",
+        reason=f"It would let {who} obtain {what} from {templates}.",
+        first=f"take {_taken(mine)} on {templates} from {who}; grant the connector's one account; then plan again",
         overridden=overridden,
     )
+
+
+def _taken(holes: Iterable[Obtains]) -> str:
+    """The rights that make the holes, as the template console calls them."""
+    return " and ".join(sorted({"Write" if hole.name == REWRITE else "Enroll" for hole in holes}))

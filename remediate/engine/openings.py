@@ -1,8 +1,9 @@
 """Who can obtain a certificate in which name, now and after a plan.
 
-A hole is a broad principal that obtains a logon certificate in any name without anybody's approval (ESC1 and its
-neighbours: no usage at all, any purpose, request agents, SAN by request attribute, a template that everybody may
-rewrite). Only what a plan would newly open is held against it.
+A hole is a broad principal that could become anybody without anybody's approval (ESC1 and its neighbours): a logon
+certificate in any name, by the request or by a SAN in its attributes; one that can request for others, being a request
+agent's, for any purpose or without a usage; a template that everybody may rewrite. Only what a plan would newly open is
+held against it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from remediate.actions.binding import aces_of
 from remediate.actions.intents import CaValue, Grant, Intent, Publish, SetCaRegistryValue, SetNameFlag
 from remediate.adcs.access_check import holders_of_enroll, holders_of_rewrite
 from remediate.adcs.dacl_edit import add_aces
-from remediate.adcs.flags import CertificateNameFlag, EditFlag, EnrollmentFlag, RequestDisposition
+from remediate.adcs.flags import CertificateNameFlag, Disposition, EditFlag, RequestDisposition
 from remediate.adcs.sid import Sid
 from remediate.facts.directory import Template
 from remediate.facts.estate import Estate
 from remediate.facts.hosts import CertificationAuthority
+from remediate.model.errors import UnknownFact
 from remediate.model.plan import Obtains
 
 OWN, ANY, REWRITE = "own", "any", "any (may rewrite the template)"
+# Its own name, and with that certificate one in any name: a request agent's, or one that may be used as such.
+AGENT = "own (may request for others)"
+# What a policy module that is not Microsoft's decides nobody can read: it is taken to issue whatever is asked.
+_FOREIGN_MODULE_ISSUES = RequestDisposition(int(Disposition.ISSUE))
 Pair = tuple[Template, CertificationAuthority]
 Intents = tuple[Intent, ...]
 
@@ -61,7 +67,9 @@ class Projection:
         return wanted or template.name.lower() in ca.enrollment_service.published_names
 
     def disposition(self, ca: CertificationAuthority) -> RequestDisposition:
-        """The CA's RequestDisposition then."""
+        """The CA's RequestDisposition then; one of a policy module that is not Microsoft's has no known meaning."""
+        if not ca.has_microsoft_policy_module:
+            return _FOREIGN_MODULE_ISSUES
         for intent in self._intents:
             if (
                 isinstance(intent, SetCaRegistryValue)
@@ -80,14 +88,21 @@ def pairs_touched(intents: Iterable[Intent], estate: Estate) -> tuple[Pair, ...]
 
 def _touched(intent: Intent, estate: Estate) -> Iterator[Pair]:
     if isinstance(intent, SetNameFlag | Grant):
-        for ca in estate.certification_authorities:
-            if ca.service is not None and ca.asked:
-                yield intent.template, ca
+        yield from ((intent.template, ca) for ca in estate.certification_authorities if ca.service is not None)
     elif isinstance(intent, Publish):
         yield intent.template, intent.ca
     elif isinstance(intent, SetCaRegistryValue) and intent.value is CaValue.REQUEST_DISPOSITION:
-        known = estate.directory.templates
-        yield from ((known[n.lower()], intent.ca) for n in intent.ca.enrollment_service.published if n.lower() in known)
+        yield from ((_offered(name, intent.ca, estate), intent.ca) for name in intent.ca.enrollment_service.published)
+
+
+def _offered(name: str, ca: CertificationAuthority, estate: Estate) -> Template:
+    if name.lower() not in estate.directory.templates:
+        why = (
+            f"{ca.name} offers it and the directory does not show it: it was deleted, and its name can be taken off the"
+            " CA, or the account may not see it"
+        )
+        raise UnknownFact(f"CN={name}", why)
+    return estate.directory.templates[name.lower()]
 
 
 class Openings:
@@ -137,17 +152,21 @@ class Openings:
 
     def _obtained(self, pair: Pair, projection: Projection) -> Iterator[Obtains]:
         template, ca = pair
-        disposition = projection.disposition(ca)
-        if not projection.publishes(template, ca) or disposition.denies_requests or template.signatures_required:
+        if not projection.publishes(template, ca) or (disposition := projection.disposition(ca)).denies_requests:
             return
-        held = disposition.holds_requests or EnrollmentFlag.PEND_ALL_REQUESTS in template.enrollment_flag
-        name = ANY if _takes_any_name(projection.name_flag(template), ca) else OWN
         enrollers, rewriters = projection.holders(template)
-        template_name, ca_name, authentication = template.name, ca.name, template.authenticates
-        broad_rewriters = (sid for sid in rewriters if self._estate.directory.is_broad(sid))
-        for sid, obtained in (*((sid, name) for sid in enrollers), *((sid, REWRITE) for sid in broad_rewriters)):
-            principal, broad = self._principal(sid)
-            yield Obtains(principal, template_name, ca_name, obtained, held, authentication, broad)
+        if not template.signatures_required:
+            held = disposition.holds_requests or template.wants_approval
+            name = _name(projection.name_flag(template), template, ca)
+            yield from (self._obtains(pair, sid, name, held=held) for sid in enrollers)
+        # Who may rewrite a template can take signatures and approval away as well.
+        broad = (sid for sid in rewriters if self._estate.directory.is_broad(sid))
+        yield from (self._obtains(pair, sid, REWRITE, held=disposition.holds_requests) for sid in broad)
+
+    def _obtains(self, pair: Pair, sid: Sid, name: str, *, held: bool) -> Obtains:
+        template, ca = pair
+        principal, broad = self._principal(sid)
+        return Obtains(principal, template.name, ca.name, name, held, template.authenticates, broad)
 
     def _principal(self, sid: Sid) -> tuple[str, bool]:
         """The name of a SID and whether everybody is in it."""
@@ -156,9 +175,15 @@ class Openings:
         return self._principals[sid]
 
 
-def _takes_any_name(flag: CertificateNameFlag, ca: CertificationAuthority) -> bool:
-    by_request = CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT in flag
-    return by_request or EditFlag.ATTRIBUTESUBJECTALTNAME2 in ca.edit_flags
+def _name(flag: CertificateNameFlag, template: Template, ca: CertificationAuthority) -> str:
+    if CertificateNameFlag.ENROLLEE_SUPPLIES_SUBJECT in flag or _takes_any_name(ca):
+        return ANY
+    return AGENT if template.serves_a_request_agent else OWN
+
+
+def _takes_any_name(ca: CertificationAuthority) -> bool:
+    """Whether a request's attributes may name anybody; EditFlags are Microsoft's module's."""
+    return ca.has_microsoft_policy_module and EditFlag.ATTRIBUTESUBJECTALTNAME2 in ca.edit_flags
 
 
 def _by_concern(intents: Intents) -> dict[object, Intents]:
@@ -186,5 +211,6 @@ def _concerning(pair: Pair, by_concern: Mapping[object, Intents]) -> Intents:
 
 
 def is_hole(item: Obtains) -> bool:
-    """Whether everybody could become anybody."""
-    return item.broad and item.authentication and not item.held and item.name != OWN
+    """Whether everybody could become anybody. Whoever rewrites a template rewrites its usages too."""
+    usable = item.authentication or item.name == REWRITE
+    return item.broad and usable and not item.held and item.name != OWN

@@ -18,7 +18,16 @@ from remediate.engine.guards import OVERRIDABLE, PLAYBOOK, openings_guard, refus
 from remediate.engine.openings import Openings
 from remediate.engine.playbook import Playbook
 from remediate.engine.registry import find
-from remediate.engine.scope import heading, informing_unknowns, not_asked, notes, targets, unread_targets
+from remediate.engine.scope import (
+    foreign_modules,
+    heading,
+    informing_unknowns,
+    not_asked,
+    notes,
+    targets,
+    unidentified,
+    unread_targets,
+)
 from remediate.facts.documents import Snapshot
 from remediate.facts.estate import Estate
 from remediate.model.errors import UnknownFact, UsageError
@@ -55,7 +64,9 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
     detection = detect(playbooks, estate)
     openings = Openings(estate)
     judged = _judge(detection.detected, openings, options, estate)
-    needed = (*detection.unknown, *judged.unknown, *unread_targets(snapshot))
+    actions, identities = bind(_wanted(judged.kept), estate), tuple(targets(estate))
+    unnamed = unidentified(actions, identities)
+    needed = (*detection.unknown, *judged.unknown, *unread_targets(snapshot), *unnamed)
     intents = [intent for item in judged.kept for intent in item.intents]
     change = openings.change(intents)
     created = estate.read_at
@@ -70,16 +81,16 @@ def make_plan(snapshot: Snapshot, options: PlanOptions) -> Plan:
         not_after=options.not_after,
         complete=not needed,
         heading=tuple(heading(estate)),
-        targets=tuple(targets(estate)),
+        targets=identities,
         findings=tuple(item.finding for item in detection.detected),
-        actions=bind(_wanted(judged.kept), estate),
+        actions=actions,
         refused=tuple(judged.refused),
         not_planned=tuple(judged.not_planned),
         unknown=(*needed, *detection.informing, *informing_unknowns(snapshot)),
         not_asked=tuple(not_asked(estate)),
         gained=_in_order(change.gained),
         lost=_in_order(change.lost),
-        notes=(*detection.notes, *notes(snapshot)),
+        notes=(*detection.notes, *notes(snapshot), *foreign_modules(estate, change.gained | change.lost)),
     )
 
 
@@ -100,14 +111,36 @@ def _judge(detected: Iterable[Detected], openings: Openings, options: PlanOption
     for item in detected:
         _judge_alone(item, judged, options, estate)
     try:
-        for refusal in openings_guard(judged.kept, openings, options.overrides):
-            judged.refused.append(refusal)
-            if not refusal.overridden:
-                judged.kept = [item for item in judged.kept if item.finding.id != refusal.finding]
+        _judge_together(judged, openings, options)
     except UnknownFact as error:
-        judged.unknown += [_guard_unknown(item, error) for item in judged.kept]
-        judged.kept = []
+        _drop_unknown(judged, openings, error)
+        _judge_together(judged, openings, options)
     return judged
+
+
+def _judge_together(judged: _Judged, openings: Openings, options: PlanOptions) -> None:
+    for refusal in openings_guard(judged.kept, openings, options.overrides):
+        judged.refused.append(refusal)
+        if not refusal.overridden:
+            judged.kept = [item for item in judged.kept if item.finding.id != refusal.finding]
+
+
+def _drop_unknown(judged: _Judged, openings: Openings, error: UnknownFact) -> None:
+    """Plan nothing of which nobody can tell what it would open: each such fix, or all where only the sum shows it."""
+    errors = [_unknown_of(item, openings) for item in judged.kept]
+    if not any(errors):
+        errors = [error] * len(judged.kept)
+    pairs = list(zip(judged.kept, errors, strict=True))
+    judged.unknown += [_guard_unknown(item, found) for item, found in pairs if found]
+    judged.kept = [item for item, found in pairs if not found]
+
+
+def _unknown_of(item: Detected, openings: Openings) -> UnknownFact | None:
+    try:
+        openings.new_holes(item.intents)
+    except UnknownFact as error:
+        return error
+    return None
 
 
 def _judge_alone(item: Detected, judged: _Judged, options: PlanOptions, estate: Estate) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from remediate.adcs.thumbprint import as_thumbprint
+from remediate.engine.returned import DIRECTORY, target_of
 from remediate.facts.directory import unreadable_sources
 from remediate.facts.documents import CaDocument, ConnectorDocument, Snapshot
 from remediate.facts.estate import Estate
+from remediate.facts.gaps import not_told
 from remediate.facts.hosts import short_name
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
 from remediate.model.finding import ALL_OF_IT, Target, Unknown
-from remediate.model.plan import TargetIdentity
+from remediate.model.plan import Action, Obtains, TargetIdentity
 
 # Facts that only inform: no finding and no guard depends on them.
 INFORMING_CA = ("pending_requests", "ping", "disable_extension_list", "enabled_eku_for_defined_ca_cert")
@@ -25,7 +28,9 @@ def heading(estate: Estate) -> Iterator[str]:
         domain = estate.directory.root_dse.text_or("defaultNamingContext")
         yield f"{_dns_name(domain)}, read {document.read_at} from {short_name(estate.directory.server)}"
     for ca in estate.certification_authorities:
-        yield f"CA {ca.name} on {short_name(ca.host)}{'' if ca.asked else ' (its host was not read)'}"
+        known_as, own = short_name(ca.host), short_name(ca.machine)
+        alias = "" if own.lower() == known_as.lower() else f", which is {own}"
+        yield f"CA {ca.name} on {known_as}{alias}{'' if ca.asked else ' (its host was not read)'}"
     for connector in estate.connectors:
         try:
             caller = estate.caller_name(connector)
@@ -43,10 +48,12 @@ def targets(estate: Estate) -> Iterator[TargetIdentity]:
     if estate.snapshot.directory is not None:
         domain = estate.snapshot.directory.domain.if_known()
         guid = estate.directory.domain.object_guid if domain else ""
-        yield TargetIdentity(kind="directory", name=estate.directory.server, identity=_said(domain_objectGUID=guid))
+        name = _dns_name(estate.directory.root_dse.text_or("defaultNamingContext"))
+        said = _said(domain=name if guid else "", domain_objectGUID=guid)
+        yield TargetIdentity(kind="directory", name=estate.directory.server, identity=said)
     for document in estate.snapshot.certification_authorities:
         hashes = document.ca_cert_hash.if_known() or []
-        thumbprint = "".join(hashes[-1].split()).upper() if hashes else ""
+        thumbprint = as_thumbprint(hashes[-1]) if hashes else ""
         yield _host(estate, "ca", document, certificate_thumbprint=thumbprint)
     for connector in estate.snapshot.connectors:
         yield _host(estate, "connector", connector)
@@ -56,12 +63,48 @@ def _host(estate: Estate, kind: str, document: CaDocument | ConnectorDocument, *
     name = document.machine.dns_host_name.if_known() or document.machine.computer_name
     computer = estate.directory.computer(name) if estate.snapshot.directory is not None else None
     guid = computer.object_guid if computer is not None else ""
-    machine = document.machine.machine_guid.if_known() or ""
-    return TargetIdentity(kind=kind, name=name, identity=_said(MachineGuid=machine, objectGUID=guid, **more))
+    said = _said(
+        ComputerName=document.machine.computer_name,
+        MachineGuid=document.machine.machine_guid.if_known() or "",
+        objectGUID=guid,
+        **more,
+    )
+    return TargetIdentity(kind=kind, name=name, identity=said)
 
 
 def _said(**identity: str) -> dict[str, str]:
     return {name: value for name, value in identity.items() if value}
+
+
+# What proves that a host or a domain is the one that was planned for, by the kind of target.
+_PROOF = {
+    "directory": ("domain_objectGUID",),
+    "ca": ("MachineGuid", "certificate_thumbprint"),
+    "connector": ("MachineGuid",),
+}
+
+
+def unidentified(actions: Iterable[Action], identities: Iterable[TargetIdentity]) -> Iterator[Unknown]:
+    """Yield every target that is to be changed and could not be told from another of its name."""
+    changed = {target_of(action) for action in actions}
+    for item in identities:
+        name = DIRECTORY if item.kind == DIRECTORY else item.name.lower()
+        for proof in _PROOF[item.kind] if name in changed else ():
+            if proof not in item.identity:
+                why = "it was not read, and without it nobody can tell this target from another of its name"
+                target = Target("estate" if item.kind == DIRECTORY else item.kind, item.name)
+                yield Unknown(playbook="", cause="", target=target, fact=proof, why=why)
+
+
+def foreign_modules(estate: Estate, obtained: Iterable[Obtains]) -> Iterator[str]:
+    """Yield what is to be known of CAs in the delta whose policy module is not Microsoft's."""
+    concerned = {one.ca for one in obtained}
+    for ca in estate.certification_authorities:
+        if ca.name in concerned and not ca.has_microsoft_policy_module:
+            yield (
+                f"{ca.name} decides by the policy module {ca.policy_module}, whose rules are not known: who can obtain"
+                " what is told as if it issued every request."
+            )
 
 
 def not_asked(estate: Estate) -> Iterator[str]:
@@ -77,6 +120,7 @@ def not_asked(estate: Estate) -> Iterator[str]:
     for ca in estate.certification_authorities:
         if not ca.asked:
             yield f"the host of {ca.name} ({ca.host})"
+    yield from not_told(estate)
 
 
 def unread_targets(snapshot: Snapshot) -> Iterator[Unknown]:
