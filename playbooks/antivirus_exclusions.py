@@ -37,7 +37,7 @@ def folders_not_excluded(connector: ConnectorHost, estate: Estate) -> Iterator[F
         yield Found(message, *seen, advice=f"Exclude these folders in {other}.", weak=WEAK)
     elif refused := antivirus.ruled_by:
         first = "Have whoever manages Defender add these folders there."
-        yield Found(message, *seen, advice=first, weak=WEAK, refused=refused, first=first)
+        yield Found(message, *seen, weak=WEAK, refused=refused, first=first)
     else:
         later = ", ".join(folder.path for folder in lacking if not folder.exists)
         advice = f"Not on this host yet; exclude it once it is: {later}." if later else ""

@@ -11,44 +11,46 @@ META = Meta(
     section="Denied by Policy Module",
     severity="high",
     impact="Requests for this template are refused.",
-    codes=("0x80094012", "0x80094011", "0x80094809", "0x80094800", "0x80094014"),
-    rights=("write access to the template", "CA administrator", "local administrator on the CA host"),
+    codes=("0x80094012", "0x80094011", "0x80094809", "0x8009480A", "0x80094800", "0x80094014"),
+    rights=("write access to template, enrollment service", "CA administrator", "local administrator on the CA host"),
     disruption="CertSvc restarts once where RequestDisposition is set; otherwise none",
     undo="exactly the entries that were added are taken out; RequestDisposition as it was and a restart",
     symptoms=('Connector log: "IssuePfx - The submission failed: Denied by Policy Module"', "CA: events 53 and 7"),
     sources=("[MS-WCCE] 3.2.2.6.2.1.4.3", "[MS-CRTD] 2.5", "certsrv.h REQDISP_*", "Microsoft: Denied by Policy Module"),
 )
+TAKE_OUT = "Have the owner of the denying entry take it out; then plan again."
 
 
 @cause("The calling account lacks Read or Enroll", reads="directory: nTSecurityDescriptor, tokenGroups", fixes=True)
 def caller_lacks_template_rights(template: Template, connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
-    caller = estate.caller(connector)
-    rights = template.rights_of(caller)
-    if rights.denied_by:
-        who = estate.directory.denial(rights.denied_by)
-        first = "Have the owner of the denying entry take it out; then plan again."
-        seen = template.evidence("nTSecurityDescriptor", who)
-        yield Found(f"{caller.name} may {rights}.", seen, advice=first, refused=who, first=first)
-    elif not rights.suffice:
-        shows = f"gives this neither to the account nor to the {caller.group_count} groups it is in"
-        fix = intents.Grant(template, caller.sid, caller.name, read=not rights.read, enroll=not rights.enroll)
-        yield Found(f"{caller.name} may {rights}.", template.evidence("nTSecurityDescriptor", shows), fix=fix)
+    if nobody := tuple(connector.product.nobody()):
+        advice = "Run its services as SYSTEM on a member of the domain, or as an account of the domain."
+        yield Found("The connector calls as an account that no CA knows.", *nobody, advice=advice)
+    for caller in estate.callers(connector):
+        rights = template.rights_of(caller)
+        if rights.denied_by:
+            seen = template.evidence("nTSecurityDescriptor", estate.directory.denial(rights.denied_by))
+            yield Found(f"{caller.name} may {rights}.", seen, refused="No entry outranks a denial.", first=TAKE_OUT)
+        elif not rights.suffice:
+            shows = f"gives this neither to the account nor to {caller.groups}"
+            fix = intents.Grant(template, caller.sid, caller.name, read=not rights.read, enroll=not rights.enroll)
+            yield Found(f"{caller.name} may {rights}.", template.evidence("nTSecurityDescriptor", shows), fix=fix)
 
 
 @cause("The calling account may request nothing from the CA", reads="CA: Security")
 def caller_lacks_ca_right(ca: CertificationAuthority, connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
-    caller = estate.caller(connector)
-    if not ca.lets_request(caller):
-        message, shows = f"{caller.name} may not request certificates from {ca.name}.", "no Request Certificates"
-        advice = "Give it Request Certificates on the Security tab of the CA, or take the denying entry out."
-        yield Found(message, ca.evidence("Security", shows), advice=advice, code="0x80094011")
+    for caller in estate.callers(connector):
+        if refusal := ca.refusal(caller):
+            message, denied = f"{caller.name} may not request certificates from {ca.name}.", refusal.denied_by
+            shows = estate.directory.denial(denied) if denied else f"no Request Certificates for it or {caller.groups}"
+            advice = TAKE_OUT if denied else "Give it Request Certificates on the Security tab of the CA."
+            yield Found(message, ca.evidence("Security", shows), advice=advice, code="0x80094011")
 
 
 @cause("The CA takes no requests from other hosts", reads="CA: InterfaceFlags")
 def ca_refuses_other_hosts(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
     if not ca.takes_remote_requests:
-        seen = ca.evidence("InterfaceFlags", "has NOREMOTEICERTREQUEST")
-        advice = "Ask who set it; take it out, then restart CertSvc."
+        seen, advice = ca.evidence("InterfaceFlags", "NOREMOTEICERTREQUEST"), "Ask why; clear it, restart CertSvc."
         yield Found("The CA takes no requests from other hosts.", seen, advice=advice, code="0x80094011")
 
 

@@ -22,28 +22,26 @@ META = Meta(
 
 @cause("No policy server applies to a host outside the domain", reads="connector: domain, PolicyServers", fixes=True)
 def no_policy_server(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
+    url = estate.policy_server_url()
     if connector.is_in_a_domain or connector.policy_servers.servers or connector.policy_servers_by_policy.servers:
         return
     message = "No enrollment policy server applies to this host."
     seen = connector.evidence("PolicyServers", "no row, and no domain whose own policy could stand in")
-    url = estate.settings.get("policy_server_url", "")
-    if not url.lower().startswith(("https://", "http://")):
-        missing = f"policy_server_url must be an https address, not {url}" if url else "policy_server_url"
-        yield Found(message, seen, missing=missing)
+    if not url:
+        yield Found(message, seen, missing="policy_server_url")
+    elif connector.shuts_its_own_list_out:
+        first = "Take DisableUserServerList out where it was set: by hand, or in a policy."
+        why = "DisableUserServerList shuts the host's own list out: a row that is added there would not count."
+        yield Found(message, seen, refused=why, first=first)
     else:
-        is_plain = url.lower().startswith("http://")
-        weak = "The address given is http: passwords and policies would travel in the clear." if is_plain else ""
-        yield Found(message, seen, fix=intents.AddPolicyServer(connector, url), weak=weak)
+        yield Found(message, seen, fix=intents.AddPolicyServer(connector, url))
 
 
 @cause("A flag shuts a list of policy servers out", reads="connector: Flags of PolicyServers")
 def flag_shuts_a_list_out(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
-    lists = {"PolicyServers": connector.policy_servers, "Policies PolicyServers": connector.policy_servers_by_policy}
-    for name, policy in lists.items():
-        if flags := policy.shut_out:
-            seen = connector.flags_evidence(f"{name} Flags", flags)
-            advice = "Find out who set the flag, and take it out where it was set: by hand, or in Group Policy."
-            yield Found("A list of enrollment policy servers is shut out.", seen, advice=advice)
+    for seen in connector.shut_out_lists():
+        advice = "Find out who set the flag, and take it out where it was set: by hand, or in Group Policy."
+        yield Found("A list of enrollment policy servers is shut out, and no other applies.", seen, advice=advice)
 
 
 @cause("Group Policy hides the directory's own policy", reads="connector: PolicyServers by Group Policy")

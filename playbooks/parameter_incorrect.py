@@ -21,15 +21,8 @@ META = Meta(
 
 @cause("The CA of this host has another name", reads=("Intune: certificationAuthorityName", "directory: displayName"))
 def profile_names_wrong_ca(profile: Profile, estate: Estate) -> Iterator[Found]:
-    there = estate.authorities_on(profile.ca_host)
-    if there and not any(ca.is_called(profile.ca_name) for ca in there):
-        known = ", ".join(ca.name for ca in there)
-        by_case = profile.ca_name.lower() in {ca.own_name.lower() for ca in there}
-        weak = "Only upper and lower case differ; whether the CA minds is not documented." if by_case else ""
-        named = profile.evidence("certificationAuthorityName", profile.ca_name or "empty")
-        seen = (named, Evidence(f"CA on {profile.ca_host}", known))
-        advice = f"Set Certification authority name in the profile to the name as the CA's console shows it: {known}."
-        yield Found("No CA on this host has the name in the profile.", *seen, advice=advice, weak=weak)
+    if wrong := estate.wrong_name(profile):
+        yield Found(wrong.message, *wrong.evidence, advice=wrong.advice, weak=wrong.weak)
 
 
 @cause("The certificate takes a mail address that users do not have", reads="Intune: profile, members of its groups")
@@ -48,7 +41,7 @@ def mail_not_exported(profile: Profile, estate: Estate) -> Iterator[Found]:
     unread = profile.users_without_mail()[1] if profile.wants_mail else ()
     if unread:
         message = f"It takes the e-mail address; whether the members of {', '.join(unread)} have one is not known."
-        yield Found(message, advice="Export them to group-ID-members.json, then plan again.")
+        yield Found(message, advice="Export them to group-ID-members.json, with mail, then plan again.")
 
 
 @cause("The profile is assigned to nobody", reads="Intune: assignments")

@@ -12,7 +12,7 @@ META = Meta(
     severity="high",
     impact="No request reaches the CA; every certificate of the profile fails.",
     codes=("0x800706BA", "0x80094800"),
-    rights=("local administrator on the CA host", "CA administrator to publish", "Intune administrator for profiles"),
+    rights=("local administrator on the CA host", "write access to the enrollment service", "Intune administrator"),
     disruption="CertSvc restarts once where a registry value is set: no certificates and no revocation lists meanwhile",
     undo="the value as it was (deleted where it was absent) and a restart; the template taken off the CA again",
     symptoms=("Connector log: IssuePfx, COMException 0x800706BA", "Connector log: IssuePfx, COMException 0x80094800"),
@@ -22,22 +22,22 @@ META = Meta(
 
 @cause("The profile names a host that no CA has", reads=("Intune: certificationAuthority", "directory: dNSHostName"))
 def profile_names_wrong_host(profile: Profile, estate: Estate) -> Iterator[Found]:
-    hosts = sorted({service.host for service in estate.directory.enrollment_services})
-    if hosts and profile.ca_host not in hosts:
-        by_case = profile.ca_host.lower() in map(str.lower, hosts)
-        weak = "Only upper and lower case differ, which DNS ignores." if by_case else ""
-        seen = profile.evidence("certificationAuthority", profile.ca_host or "empty")
-        advice = f"Set Certification authority in the profile to the CA's FQDN; the directory knows {', '.join(hosts)}."
-        yield Found("No enrollment service carries the CA host of the profile.", seen, advice=advice, weak=weak)
+    if wrong := estate.wrong_host(profile):
+        yield Found(wrong.message, *wrong.evidence, advice=wrong.advice)
+
+
+@cause("The profile names a CA that is none", reads=("Intune: certificationAuthorityName", "directory: displayName"))
+def profile_names_no_ca(profile: Profile, estate: Estate) -> Iterator[Found]:
+    if wrong := estate.wrong_name(profile, anywhere=True):
+        yield Found(wrong.message, *wrong.evidence, advice=wrong.advice, weak=wrong.weak)
 
 
 @cause("Event 128 while its switch is off", reads="CA: event 128 (or logs), UseDefinedCACertInRequest", fixes=True)
 def requests_name_a_ca_certificate(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
     warnings = tuple(ca.warnings_of_event_128(estate.logged("event_128", host=ca.host)))
     if warnings and not ca.uses_defined_ca_cert:
-        weak = "The event only warns, and the value is documented for OCSP responses after a renewal of the CA key; "
-        several = "this CA has several certificates, which gives it some weight."
-        weak += several if len(ca.certificate_hashes) > 1 else "this CA has one certificate."
+        has = "several certificates, which gives some weight" if len(ca.certificate_hashes) > 1 else "one certificate"
+        weak = f"The event only warns; the value is for OCSP after a renewal of the CA key, and this CA has {has}."
         shown = "absent, which counts as off" if ca.uses_defined_ca_cert is None else "off"
         seen = (*warnings, ca.evidence("UseDefinedCACertInRequest", shown))
         fix = intents.heed_ca_certificate_of_requests(ca)
@@ -66,9 +66,10 @@ def template_does_not_exist(estate: Estate) -> Iterator[Found]:
 @cause("The CA does not answer", reads="CA: service CertSvc, InterfaceFlags", fixes=True)
 def ca_does_not_answer(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
     if ca.cert_service.state != "Running":
-        disabled = ca.cert_service.start_mode == "Disabled"
-        advice = "It is disabled: find out who did that and why before it is started." if disabled else ""
-        fix = () if disabled else intents.StartCertSvc(ca)
+        disabled, stopped = ca.cert_service.start_mode == "Disabled", ca.cert_service.state == "Stopped"
+        later = "" if stopped else "It is on its way or paused: look again in a minute."
+        advice = "It is disabled: find out who did that and why before it is started." if disabled else later
+        fix = intents.StartCertSvc(ca) if stopped and not disabled else ()
         yield Found("The CA's service does not run.", ca.service_evidence(), fix=fix, advice=advice)
     if not ca.takes_rpc_requests:
         seen = ca.evidence("InterfaceFlags", "has NORPCICERTREQUEST")
@@ -84,10 +85,9 @@ def ca_out_of_reach(connector: ConnectorHost, estate: Estate) -> Iterator[Found]
             seen = connector.evidence(to, "no address")
             yield Found(f"{ca.host} does not resolve.", seen, advice="Mend the name in DNS.")
         elif not ca.rpc_endpoint_mapper.need(connector.at(f"{to} TCP 135")):
+            seen = connector.evidence(to, "TCP 135 closed")
             advice = "Open TCP 135 and the dynamic RPC ports 49152-65535 from the connector to the CA."
-            yield Found(
-                f"{ca.host} does not answer on TCP 135.", connector.evidence(to, "TCP 135 closed"), advice=advice
-            )
+            yield Found(f"{ca.host} does not answer on TCP 135.", seen, advice=advice)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,8 @@ def directory_has_no_ca(estate: Estate) -> Iterator[Found]:
 
 @cause("The CA is not an enterprise CA", reads=("directory: flags of the enrollment service", "CA: CAType"))
 def ca_is_standalone(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
-    if shows := ca.standalone:
-        advice = "Use an enterprise CA in the profiles."
-        yield Found(f"{ca.name} is no enterprise CA.", ca.evidence("CAType", shows), advice=advice)
+    if seen := ca.standalone:
+        yield Found(f"{ca.name} is no enterprise CA.", seen, advice="Use an enterprise CA in the profiles.")
 
 
 @cause("The connector may not revoke", reads=("CA: Security", "connector: services"), informs=True)
@@ -42,33 +41,33 @@ def revoker_lacks_ca_right(ca: CertificationAuthority, connector: ConnectorHost,
 
 @cause("The template does not fit", reads="directory: template")
 def template_does_not_fit(template: Template, estate: Estate) -> Iterator[Found]:
-    key, publish = "msPKI-Private-Key-Flag", "msPKI-Enrollment-Flag"
-    wrong = (
-        (not template.exports_keys, key, "lacks EXPORTABLE_KEY", 'Tick "Allow private key to be exported".'),
-        (template.publishes_to_directory, publish, "has PUBLISH_TO_DS", 'Untick "Publish certificate in AD".'),
-        (not template.authenticates, "key usages", "no client authentication", "Add Client Authentication."),
-        (template.must_be_duplicated, "origin", template.must_be_duplicated, "Duplicate it and use the copy."),
-    )
-    for is_so, attribute, shows, advice in wrong:
-        if is_so:
-            yield Found(f"{template.name} does not fit: {shows}.", template.evidence(attribute, shows), advice=advice)
+    for misfit in estate.misfits(template):
+        seen = template.evidence(misfit.attribute, misfit.shows)
+        yield Found(f"{template.name} does not fit: {misfit.shows}.", seen, advice=misfit.advice)
 
 
 @cause("The connector is too old", reads="connector: version, EnableSidSecurityExtension")
 def connector_too_old(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
-    if lacks := connector.too_old:
-        seen = connector.evidence("connector version", connector.version)
-        yield Found(f"This connector {lacks}.", seen, advice="Install the current Certificate Connector for Intune.")
-    if not connector.writes_security_identifiers:
+    product = connector.product
+    if lacks := product.too_old:
+        advice = "Install the current Certificate Connector for Microsoft Intune."
+        yield Found(f"This connector {lacks}.", product.version_evidence(), advice=advice)
+    if not product.is_older_generation and not product.writes_security_identifiers:
         seen = connector.evidence("EnableSidSecurityExtension", "absent or off")
         advice = "Set it to 1 and restart the connector's services, or certificates of users map weakly (KB5014754)."
         yield Found("Certificates carry no security identifier.", seen, advice=advice)
 
 
-@cause("The connector does not work", reads="connector: services, EnablePfxCreate, ConnectionStatus")
+@cause("The connector does not work", reads="connector: services, EnablePFxCreate, ConnectionStatus")
 def connector_does_not_work(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
-    for trouble in connector.troubles():
+    for trouble in connector.product.troubles():
         yield Found("The connector does not work.", trouble, advice="Mend it on this host.")
+
+
+@cause("What the older connector says of itself", reads="connector: ConnectionStatus of NDESConnector", informs=True)
+def older_connector_says(connector: ConnectorHost, estate: Estate) -> Iterator[Found]:
+    if said := connector.product.undecided_status:
+        yield Found(f"The older connector's ConnectionStatus is: {said}", advice="Judge it by hand; no code is in it.")
 
 
 @cause("The host does not trust the root", reads=("connector: trusted roots", "directory: root certificates"))

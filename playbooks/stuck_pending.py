@@ -23,7 +23,7 @@ NEXT = {
     "0x80094012": "denied_by_policy_module",
     "0x80094011": "denied_by_policy_module",
     "0x80094014": "denied_by_policy_module",
-    "0x80094809": "denied_by_policy_module",
+    **dict.fromkeys(("0x80094809", "0x8009480A"), "denied_by_policy_module"),
     "0x80094800": "rpc_server_unavailable",
     "0x80094812": "subject_email_required",
 }

@@ -32,29 +32,34 @@ READS = "CA: RequestDisposition of the active policy module"
 def policy_module_holds_requests(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
     if not ca.has_microsoft_policy_module:
         advice = "Its settings are its maker's; ask there how it decides. Nothing is written below its key."
-        yield Found(f"The active policy module is {ca.policy_module}, not Microsoft's.", advice=advice)
+        message = f"The active policy module is {ca.policy_module}, not Microsoft's."
+        yield Found(message, *ca.waiting_requests(), advice=advice)
     elif ca.request_disposition.leaves_it_to_the_request:
         message = "The request itself decides whether it waits."
-        yield Found(message, ca.disposition_evidence(), advice="Set it on purpose, by hand.")
+        seen = (ca.disposition_evidence(), *ca.waiting_requests())
+        yield Found(message, *seen, advice="Set it on purpose, by hand.")
     elif ca.request_disposition.holds_requests:
         seen = (ca.disposition_evidence(), *ca.waiting_requests())
         message = "The policy module sets every request to pending."
         yield Found(message, *seen, fix=intents.issue_automatically(ca))
 
 
-@cause("Requests that wait are to be decided once more", reads="CA: requests that wait", fixes=True)
+@cause("Requests wait, or are to be decided once more", reads="CA: requests that wait", fixes=True)
 def requests_to_resubmit(ca: CertificationAuthority, estate: Estate) -> Iterator[Found]:
-    asked = estate.requests_to_resubmit(ca)
+    asked, seen = estate.requests_to_resubmit(ca), tuple(ca.waiting_requests())
     if not asked:
+        if seen and not estate.holds_requests(ca):
+            advice = "Issue or deny them in the CA's console, or have them decided once more: --set resubmit=NUMBERS."
+            yield Found("Requests still wait for a decision, though nothing holds new ones.", *seen, advice=advice)
         return
     waiting = {request.request_id: request for request in ca.need_pending_requests()}
     gone = [number for number in asked if number not in waiting]
-    message = f"{len(asked)} requests were named, to be decided once more."
+    message = f"To be decided once more: request {', '.join(map(str, asked))}."
     again = tuple(
         intents.ResubmitRequest(ca, number, waiting[number].requester) for number in asked if number in waiting
     )
     missing = f"resubmit: {', '.join(map(str, gone))} do not wait on {ca.name}" if gone else ""
-    yield Found(message, *ca.waiting_requests(), fix=() if gone else again, missing=missing)
+    yield Found(message, *seen, fix=() if gone else again, missing=missing)
 
 
 @cause("The template wants a CA manager's approval", reads="directory: msPKI-Enrollment-Flag")
@@ -62,9 +67,10 @@ def template_wants_approval(issuance: Issuance, estate: Estate) -> Iterator[Foun
     template = issuance.template
     if template.wants_approval:
         message = f"{template.name} itself asks for approval of every request."
-        seen = template.flags_evidence("msPKI-Enrollment-Flag", template.enrollment_flag)
+        flag = template.flags_evidence("msPKI-Enrollment-Flag", template.enrollment_flag)
+        seen = (flag, *issuance.ca.waiting_requests())
         advice = 'Untick "CA certificate manager approval" on its Issuance Requirements, if nobody relies on it.'
-        yield Found(message, seen, advice=advice)
+        yield Found(message, *seen, advice=advice)
 
 
 if __name__ == "__main__":

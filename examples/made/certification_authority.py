@@ -32,6 +32,7 @@ def document(estate: Estate) -> CaDocument:
     return CaDocument(
         **reading("ca", CA_HOST),
         machine=machine("CA01"),
+        administrator=read(True),
         configuration_key=_CONFIGURATION,
         active=read(ISSUING_CA),
         common_name=read(ISSUING_CA),
@@ -49,6 +50,7 @@ def document(estate: Estate) -> CaDocument:
         edit_flags=read(0x11014E),
         disable_extension_list=read([]),
         service=read(_cert_service()),
+        service_control=read(True),
         cluster_resource=read(False),
         event_128=read(_event_128(estate)),
         pending_requests=read(_pending(estate)),

@@ -36,6 +36,7 @@ def document(estate: Estate) -> ConnectorDocument:
     return ConnectorDocument(
         **reading("connector", f"conn1.{DOMAIN}"),
         machine=machine("CONN1"),
+        administrator=read(True),
         services=read(_services()),
         connector_version=read("6.2301.1.0" if broken else "6.2510.3.2002"),
         enable_sid_security_extension=ABSENT if broken else read(1),

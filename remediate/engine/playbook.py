@@ -112,7 +112,8 @@ def cause(
 def targets_of(kind: type, estate: Estate) -> tuple[Any, ...]:
     """Return everything of one kind that is in scope. Raises UnknownFact when that could not be read."""
     if kind is CertificationAuthority:
-        return tuple(ca for ca in estate.certification_authorities if ca.asked)
+        some = any(ca.asked for ca in estate.certification_authorities)
+        return tuple(ca for ca in estate.certification_authorities if ca.asked or (some and estate.is_named(ca)))
     if kind is ConnectorHost:
         return estate.connectors
     if kind is Profile:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Iterator
 from functools import cached_property
 
 from remediate.adcs import sid as sids
 from remediate.adcs.access_check import DaclEntry, holders_of_enroll, holders_of_rewrite, token_sids
+from remediate.adcs.ca_name import original, sanitised_short
 from remediate.adcs.flags import (
     CertificateNameFlag,
     EnrollmentFlag,
@@ -17,10 +16,11 @@ from remediate.adcs.flags import (
     TemplateFlag,
     unsigned,
 )
-from remediate.adcs.security_descriptor import MalformedDescriptor, SecurityDescriptor
 from remediate.adcs.sid import Sid
+from remediate.adcs.thumbprint import thumbprints
 from remediate.facts.access import TemplateRights, template_rights
 from remediate.facts.addressed import Addressed
+from remediate.facts.directory_object import DirectoryObject
 from remediate.facts.documents import Account, DirectoryDocument, Entry
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
@@ -44,66 +44,6 @@ _CONTAINERS = {
     "pKIEnrollmentService": "enrollment services",
     "certificationAuthority": "certification authorities",
 }
-
-
-class DirectoryObject:
-    """One entry with its attributes by name, in any case. Asking for what was not answered raises UnknownFact."""
-
-    def __init__(self, entry: Entry) -> None:
-        self.dn, self._entry = entry.dn, entry
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Return the text values, none when the attribute has none."""
-        return self._entry.texts(name)
-
-    def text(self, name: str) -> str:
-        """Return the first text value. Raises UnknownFact when there is none."""
-        for value in self.texts(name):
-            return value
-        raise self._missing(name)
-
-    def text_or(self, name: str, default: str = "") -> str:
-        """Return the first text value or the default."""
-        return next(iter(self.texts(name)), default)
-
-    def number(self, name: str) -> int:
-        """Return an integer attribute. Raises UnknownFact when it was not answered or is no number."""
-        try:
-            return int(self.text(name))
-        except ValueError as error:
-            raise UnknownFact(f"{self.dn} {name}", "it is not a number") from error
-
-    def octets(self, name: str) -> tuple[bytes, ...]:
-        """Return the binary values."""
-        return self._entry.octets(name)
-
-    def _missing(self, name: str) -> UnknownFact:
-        return UnknownFact(f"{self.dn} {name}", "the directory did not answer it; the account may not read it")
-
-    @property
-    def cn(self) -> str:
-        """The common name, from the attribute or the DN."""
-        return self.text_or("cn") or self.dn.partition(",")[0].partition("=")[2]
-
-    @cached_property
-    def descriptor(self) -> SecurityDescriptor:
-        """The security descriptor. Raises UnknownFact when it was not answered or cannot be parsed."""
-        for value in self.octets("nTSecurityDescriptor"):
-            try:
-                return SecurityDescriptor.parse(value)
-            except MalformedDescriptor as error:
-                raise UnknownFact(f"{self.dn} nTSecurityDescriptor", str(error)) from error
-        raise self._missing("nTSecurityDescriptor")
-
-    @property
-    def object_guid(self) -> str:
-        """The objectGUID as text, empty when it was not answered."""
-        return next((str(uuid.UUID(bytes_le=value)) for value in self.octets("objectGUID")), "")
-
-    @property
-    def sid(self) -> Sid | None:
-        """The objectSid, None when the object has none."""
-        return next((Sid.from_bytes(value) for value in self.octets("objectSid")), None)
 
 
 class Template(DirectoryObject, Addressed):
@@ -137,7 +77,7 @@ class Template(DirectoryObject, Addressed):
     @property
     def schema_version(self) -> int:
         """msPKI-Template-Schema-Version; templates of Windows 2000 may bear none and are version 1."""
-        return int(self.text_or("msPKI-Template-Schema-Version", "1"))
+        return self.number_or("msPKI-Template-Schema-Version", 1)
 
     @property
     def minor_revision(self) -> int:
@@ -147,7 +87,7 @@ class Template(DirectoryObject, Addressed):
     @property
     def signatures_required(self) -> int:
         """msPKI-RA-Signature; none when the attribute is not there."""
-        return int(self.text_or("msPKI-RA-Signature", "0"))
+        return self.number_or("msPKI-RA-Signature", 0)
 
     @property
     def usages(self) -> tuple[str, ...]:
@@ -158,6 +98,11 @@ class Template(DirectoryObject, Addressed):
     def authenticates(self) -> bool:
         """Whether its certificates can log on, also by having no usage at all."""
         return not self.usages or bool(AUTHENTICATION_USAGES.intersection(self.usages))
+
+    @property
+    def serves_a_request_agent(self) -> bool:
+        """Whether its certificates can sign requests for others: a request agent's, any purpose, or no usage at all."""
+        return not self.usages or not {ANY_PURPOSE, CERTIFICATE_REQUEST_AGENT}.isdisjoint(self.usages)
 
     @property
     def exports_keys(self) -> bool:
@@ -216,7 +161,11 @@ class EnrollmentService(DirectoryObject, Addressed):
     @property
     def display_name(self) -> str:
         """The CA's name as its console shows it."""
-        return self.text_or("displayName") or self.cn
+        return self.text_or("displayName") or original(self.cn)
+
+    def is_of(self, ca_name: str) -> bool:
+        """Whether it is the object of a CA of this name, which its cn bears sanitised ([MS-WCCE] 2.2.2.11.2)."""
+        return ca_name == self.display_name or sanitised_short(ca_name) == self.cn
 
     @property
     def published(self) -> tuple[str, ...]:
@@ -231,6 +180,11 @@ class EnrollmentService(DirectoryObject, Addressed):
     def offers(self, template: Template) -> bool:
         """Whether it lists this template, by its name and whatever its case."""
         return template.name.lower() in self.published_names
+
+    @property
+    def thumbprints(self) -> frozenset[str]:
+        """What Windows calls the certificates in its cACertificate."""
+        return thumbprints(self.octets("cACertificate"))
 
     def at(self, what: str) -> str:
         """Return the address of one of its attributes."""
@@ -262,9 +216,10 @@ class Principal:
         return token_sids(self.sid, map(Sid.from_bytes, groups))
 
     @property
-    def group_count(self) -> int:
-        """How many groups it is in, nested ones included."""
-        return len(self._groups.if_known() or ())
+    def groups(self) -> str:
+        """How many groups it is in, nested ones included, in words."""
+        count = len(self._groups.if_known() or ())
+        return "the one group it is in" if count == 1 else f"the {count} groups it is in"
 
 
 class Directory:
@@ -324,9 +279,8 @@ class Directory:
 
     @cached_property
     def root_thumbprints(self) -> frozenset[str]:
-        """What Windows calls those certificates: their SHA-1 in hexadecimal digits, upper case."""
-        hashes = (hashlib.sha1(der, usedforsecurity=False) for der in self.root_certificates)
-        return frozenset(value.hexdigest().upper() for value in hashes)
+        """What Windows calls those certificates."""
+        return thumbprints(self.root_certificates)
 
     def computer(self, host: str) -> DirectoryObject | None:
         """Return the computer account of a host by its DNS name or short name, None when it was not found."""

@@ -81,9 +81,14 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaDocument(Reading, frozen=True, kw_only=True):
-    """The facts of one CA host. Registry values are those below `configuration_key`, as certsrv.h names them."""
+    """The facts of one CA host. Registry values are those below `configuration_key`, as certsrv.h names them.
+
+    `administrator` and `service_control` say whether who read it is a local administrator there, elevated, and may stop
+    and start CertSvc.
+    """
 
     machine: Machine
+    administrator: Fact[bool] = msgspec.field(default_factory=_unreported)
     configuration_key: str = ""
     active: Fact[str] = msgspec.field(default_factory=_unreported)
     common_name: Fact[str] = msgspec.field(default_factory=_unreported)
@@ -101,6 +106,7 @@ class CaDocument(Reading, frozen=True, kw_only=True):
     edit_flags: Fact[int] = msgspec.field(default_factory=_unreported)
     disable_extension_list: Fact[list[str]] = msgspec.field(default_factory=_unreported)
     service: Fact[Service] = msgspec.field(default_factory=_unreported)
+    service_control: Fact[bool] = msgspec.field(default_factory=_unreported)
     cluster_resource: Fact[bool] = msgspec.field(default_factory=_unreported)
     event_128: Fact[Events] = msgspec.field(default_factory=_unreported)
     pending_requests: Fact[list[PendingRequest]] = msgspec.field(default_factory=_unreported)
@@ -204,9 +210,10 @@ class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectorDocument(Reading, frozen=True, kw_only=True):
-    """The facts of one connector host."""
+    """The facts of one connector host. `administrator` says whether who read it is a local administrator there."""
 
     machine: Machine
+    administrator: Fact[bool] = msgspec.field(default_factory=_unreported)
     services: Fact[list[Service]] = msgspec.field(default_factory=_unreported)
     connector_version: Fact[str] = msgspec.field(default_factory=_unreported)
     enable_sid_security_extension: Fact[int] = msgspec.field(default_factory=_unreported)

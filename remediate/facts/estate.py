@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from remediate.adcs.thumbprint import as_thumbprint
+from remediate.facts.ca_naming import Misnamed, wrong_host, wrong_name
 from remediate.facts.directory import Directory, EnrollmentService, Principal, Template, netbios_name_of
 from remediate.facts.documents import CaDocument, Failure, LogEvidence, Snapshot
+from remediate.facts.fitness import Misfit, misfits
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name
 from remediate.facts.intune import Intune, Profile, TrustedRoot
 from remediate.model.errors import UnknownFact, UsageError
 from remediate.model.finding import Evidence
+
+# https and a host; the rest is the web service's own affair.
+_WEB_ADDRESS = re.compile(r"https://[\w.\-\[\]:]*\w", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,10 @@ class Estate:
         known = set()
         for service in self._known_services():
             document = next((d for d in documents if _belongs(service, d)), None)
+            document = document or next((d for d in documents if _has_certificate_of(service, d)), None)
             documents = [d for d in documents if d is not document]
             known.add(service.host.lower())
-            yield service, document, self.failure("ca", service.host)
+            yield service, document, self.failure("ca", service.host) if service.host else None
         for document in documents:
             known.add(CertificationAuthority(None, document, None).host.lower())
             yield None, document, None
@@ -115,6 +123,19 @@ class Estate:
                 raise UsageError(f"resubmit: {text} names no request of a CA that was read", do="Give HOST:NUMBER.")
             found += [int(number)] * (owner is ca)
         return tuple(dict.fromkeys(found))
+
+    def policy_server_url(self) -> str:
+        """Return the parameter `policy_server_url`, empty when it was not given.
+
+        Raises UsageError for what Add-CertificateEnrollmentPolicyServer would not be run with: its page knows web
+        addresses alone, and only https keeps what it sends from being read.
+        """
+        url = self.settings.get("policy_server_url", "")
+        plain = url.isprintable() and not any(map(str.isspace, url))
+        if url and not (plain and _WEB_ADDRESS.match(url)):
+            do = "Such as https://cep.contoso.com/ADPolicyProvider_CEP_Kerberos/service.svc/CEP."
+            raise UsageError(f"policy_server_url: {url} is no https address", do=do)
+        return url
 
     @cached_property
     def connectors(self) -> tuple[ConnectorHost, ...]:
@@ -151,33 +172,74 @@ class Estate:
         return tuple(Issuance(template, ca) for template in self.templates for ca in self._issuers(template))
 
     def _issuers(self, template: Template) -> Iterator[CertificationAuthority]:
-        asking = [profile for profile in self.profiles if profile.template.lower() == template.name.lower()]
-        named = [ca for ca in self.certification_authorities if any(self.matches(p, ca) for p in asking)]
-        everywhere = not named or template.name.lower() in {name.lower() for name in self._asked_templates}
-        candidates = self.certification_authorities if everywhere else named
-        known = [ca for ca in candidates if ca.service is not None]
+        named = self._named_for(template)
+        known = [ca for ca in named or self.certification_authorities if ca.service is not None]
         yield from [ca for ca in known if ca.asked] or known
+
+    def _named_for(self, template: Template) -> tuple[CertificationAuthority, ...]:
+        """The CAs that profiles name for a template."""
+        asking = [profile for profile in self.profiles if profile.template.lower() == template.name.lower()]
+        return tuple(ca for ca in self.certification_authorities if any(self.matches(one, ca) for one in asking))
+
+    def is_named(self, ca: CertificationAuthority) -> bool:
+        """Whether a profile means this CA, so that what is not known of it matters."""
+        return any(self.matches(profile, ca) for profile in self.profiles)
 
     def has_a_choice_of_cas(self, template: Template) -> bool:
         """Whether several CAs could issue a template and no profile says which one is to."""
-        asking = [profile for profile in self.profiles if profile.template.lower() == template.name.lower()]
-        return not asking and len(tuple(self._issuers(template))) > 1
+        return not self._named_for(template) and len(tuple(self._issuers(template))) > 1
 
     def matches(self, profile: Profile, ca: CertificationAuthority) -> bool:
         """Whether a profile means this CA: its host or its name is right."""
-        return profile.ca_host.lower() == ca.host.lower() or ca.is_called(profile.ca_name)
+        same_host = bool(ca.host) and profile.ca_host.lower() == ca.host.lower()
+        return same_host or ca.is_called(profile.ca_name)
 
     def issuers_without(self, template: Template) -> tuple[CertificationAuthority, ...]:
-        """Return the CAs that are to issue a template and do not offer it yet."""
+        """Return the CAs that are to issue a template and do not offer it yet; none while nobody says which are to."""
+        if self.has_a_choice_of_cas(template):
+            return ()
         wanted = (issuance.ca for issuance in self.issuances if issuance.template is template)
         return tuple(ca for ca in wanted if not ca.enrollment_service.offers(template))
 
     def authorities_on(self, host: str) -> tuple[CertificationAuthority, ...]:
         """Return the CAs that the directory has on a host, whatever the case of its name."""
-        services = {
-            id(service) for service in self.directory.enrollment_services if service.host.lower() == host.lower()
-        }
-        return tuple(ca for ca in self.certification_authorities if id(ca.service) in services)
+        there = [one for one in self.directory.enrollment_services if one.host and one.host.lower() == host.lower()]
+        return tuple(ca for ca in self.certification_authorities if ca.service in there)
+
+    def wrong_host(self, profile: Profile) -> Misnamed | None:
+        """Return what is wrong with the CA host of a profile, None when a CA has it."""
+        return wrong_host(profile, self.directory.enrollment_services)
+
+    def wrong_name(self, profile: Profile, *, anywhere: bool = False) -> Misnamed | None:
+        """Return what is wrong with the CA name of a profile, None when the CA on its host has that name.
+
+        With `anywhere`, also None when any CA of the directory has it.
+        """
+        there = self.authorities_on(profile.ca_host)
+        known = tuple(ca for ca in self.certification_authorities if ca.service is not None)
+        if anywhere and any(ca.is_called(profile.ca_name) for ca in known):
+            return None
+        return wrong_name(profile, there, known)
+
+    def holds_requests(self, ca: CertificationAuthority) -> bool:
+        """Whether new requests may wait on a CA: by its policy module, or by a template in scope that it issues."""
+        issued = self.issuances if self.has_directory else ()
+        if any(one.template.wants_approval for one in issued if one.ca is ca) or not ca.has_microsoft_policy_module:
+            return True
+        return ca.request_disposition.holds_requests or ca.request_disposition.leaves_it_to_the_request
+
+    def open_to(self, issuance: Issuance) -> str:
+        """Return the broad groups that obtain a logon certificate in any name now, by name; empty when none does."""
+        template, service = issuance.template, issuance.ca.enrollment_service
+        asks = template.wants_approval or template.signatures_required
+        if asks or not (template.takes_subject_from_request and template.authenticates and service.offers(template)):
+            return ""
+        broad = [sid for sid in template.enrollers if self.directory.is_broad(sid)]
+        return ", ".join(sorted(map(self.directory.name_of, broad)))
+
+    def misfits(self, template: Template) -> Iterator[Misfit]:
+        """Yield what of a template does not fit Intune."""
+        return misfits(template)
 
     def offered_elsewhere(self, issuance: Issuance) -> str:
         """Return a CA that offers the template in place of the one that a profile asks for it, empty when none does."""
@@ -191,6 +253,10 @@ class Estate:
     def caller(self, connector: ConnectorHost) -> Principal:
         """Return the account as which a connector calls the CA."""
         return self.directory.principal(self.caller_name(connector))
+
+    def callers(self, connector: ConnectorHost) -> tuple[Principal, ...]:
+        """Return that account, none where every service runs as one that no other host knows."""
+        return () if any(connector.product.nobody()) else (self.caller(connector),)
 
     def caller_name(self, connector: ConnectorHost) -> str:
         """Return the name of that account."""
@@ -235,4 +301,12 @@ def _belongs(service: EnrollmentService, document: CaDocument) -> bool:
     host = document.machine.dns_host_name.if_known() or document.machine.computer_name
     same_host = host.lower() == service.host.lower() or host.lower() == short_name(service.host).lower()
     name = document.common_name.if_known()
-    return same_host and name in (None, service.display_name, service.cn)
+    return same_host and (name is None or service.is_of(name))
+
+
+def _has_certificate_of(service: EnrollmentService, document: CaDocument) -> bool:
+    """A host that the directory knows by an alias, or by no name at all, is known by its CA's name and certificate."""
+    own = set(map(as_thumbprint, document.ca_cert_hash.if_known() or ()))
+    by_name_alone = not service.host and not (own and service.thumbprints)
+    name = document.common_name.if_known()
+    return name is not None and service.is_of(name) and (by_name_alone or bool(own & service.thumbprints))

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from remediate.adcs.access_check import ca_access_check
-from remediate.adcs.ca_name import original
-from remediate.adcs.flags import DISPOSITION_WHEN_ABSENT, EditFlag, InterfaceFlag, RequestDisposition, unsigned
+from remediate.adcs.access_check import AccessDecision
+from remediate.adcs.flags import (
+    DISPOSITION_WHEN_ABSENT,
+    EditFlag,
+    InterfaceFlag,
+    PolicyServersFlag,
+    RequestDisposition,
+    unsigned,
+)
 from remediate.adcs.rights import CaRight
 from remediate.adcs.security_descriptor import MalformedDescriptor, SecurityDescriptor
-from remediate.facts.access import settled
 from remediate.facts.addressed import Addressed
 from remediate.facts.antivirus import Antivirus
+from remediate.facts.ca_access import ca_access
 from remediate.facts.callers import account_of
 from remediate.facts.directory import EnrollmentService, Principal
 from remediate.facts.documents import (
@@ -24,19 +30,16 @@ from remediate.facts.documents import (
     RequestFolders,
     Service,
 )
+from remediate.facts.product import Product
 from remediate.facts.request_files import RequestFiles
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
 from remediate.model.finding import Evidence
 
 MICROSOFT_POLICY_MODULE = "CertificateAuthority_MicrosoftDefault.Policy"
-# The services that ask the CA for PKCS certificates: DigiCert's and Microsoft's set-up pages of the connector.
-PKCS_SERVICES = ("PkiCreateConnectorSvc", "PfxCreateLegacyConnectorSvc", "NDESConnectorSvc")
 REVOKING_SERVICE = "PkiRevokeConnectorSvc"
 # CAType of the CAs that issue without templates, which Intune cannot use (certsrv.h ENUM_STANDALONE_*).
 _STANDALONE = {3: "standalone root", 4: "standalone subordinate"}
-# Before the first version no certificate is issued; before the second there is no security identifier in them.
-_CAN_ISSUE, _CAN_MAP_STRONGLY = (6, 2101, 13, 0), (6, 2406, 0, 1001)
 # Where the keys of all CAs of a host stand; which one is active is not known when it cannot be read.
 _CONFIGURATION = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\CertSvc\\Configuration"
 
@@ -82,6 +85,12 @@ class CertificationAuthority(Addressed):
         return self._failure.target if self._failure else ""
 
     @property
+    def machine(self) -> str:
+        """The DNS name that its host calls itself; `host` may be an alias of it, and is this where it was not read."""
+        own = self._document.machine.dns_host_name.if_known() if self._document else None
+        return own or self.host
+
+    @property
     def asked(self) -> bool:
         """Whether its host was to be read at all."""
         return self._document is not None or self._failure is not None
@@ -103,7 +112,7 @@ class CertificationAuthority(Addressed):
 
     def is_called(self, name: str) -> bool:
         """Whether a profile's CA name, letter for letter, is this CA's."""
-        return name in {self.own_name, original(self.service.cn) if self.service else self.own_name}
+        return name == self.own_name or (self.service is not None and self.service.is_of(name))
 
     @property
     def configuration_key(self) -> str:
@@ -112,7 +121,7 @@ class CertificationAuthority(Addressed):
 
     def at(self, what: str) -> str:
         """Return the address of one of its registry values."""
-        return f"{short_name(self.host)} {self.configuration_key or _CONFIGURATION}\\{what}"
+        return f"{short_name(self.machine)} {self.configuration_key or _CONFIGURATION}\\{what}"
 
     @property
     def policy_module(self) -> str:
@@ -131,7 +140,7 @@ class CertificationAuthority(Addressed):
 
     def policy_at(self, value: str) -> str:
         """Return the address of a registry value of the active policy module."""
-        return f"{short_name(self.host)} {self.policy_key}\\{value}"
+        return f"{short_name(self.machine)} {self.policy_key}\\{value}"
 
     @property
     def request_disposition_value(self) -> int | None:
@@ -151,10 +160,11 @@ class CertificationAuthority(Addressed):
 
     def waiting_requests(self) -> Iterator[Evidence]:
         """Yield the requests that wait now as evidence, where they are known: they only inform."""
-        requests = self.document.pending_requests.if_known()
+        requests = self._document.pending_requests.if_known() if self._document else None
         if requests:
             ids = ", ".join(str(request.request_id) for request in requests[:20])
-            yield Evidence(f"{self.name} pending requests", f"{len(requests)} wait and stay waiting: {ids}")
+            wait = "1 waits and stays" if len(requests) == 1 else f"{len(requests)} wait and stay"
+            yield Evidence(f"{self.name} pending requests", f"{wait} waiting: {ids}")
 
     def need_pending_requests(self) -> tuple[PendingRequest, ...]:
         """The requests that wait now. Raises UnknownFact: whoever names one has to know."""
@@ -164,6 +174,11 @@ class CertificationAuthority(Addressed):
     def edit_flags(self) -> EditFlag:
         """EditFlags of the active policy module."""
         return EditFlag(unsigned(self.document.edit_flags.need(self.policy_at("EditFlags")) or 0))
+
+    @property
+    def takes_names_from_attributes(self) -> bool:
+        """Whether whoever enrols may name the subject in an attribute of the request, whatever the template says."""
+        return EditFlag.ATTRIBUTESUBJECTALTNAME2 in self.edit_flags
 
     @property
     def interface_flags(self) -> InterfaceFlag:
@@ -182,11 +197,13 @@ class CertificationAuthority(Addressed):
         return InterfaceFlag.NORPCICERTREQUEST not in self.interface_flags
 
     @property
-    def standalone(self) -> str:
-        """What shows that it issues without templates, empty for an enterprise CA."""
-        kind = _STANDALONE.get(self.document.ca_type.need(self.at("CAType")) or 0, "")
-        without = self.service is not None and self.service.is_standalone
-        return kind or ("its enrollment service supports no templates" if without else "")
+    def standalone(self) -> Evidence | None:
+        """What shows that it issues without templates, None for an enterprise CA."""
+        if kind := _STANDALONE.get(self.document.ca_type.need(self.at("CAType")) or 0):
+            return self.evidence("CAType", kind)
+        if self.service is not None and self.service.is_standalone:
+            return self.service.evidence("flags", "the enrollment service supports no templates")
+        return None
 
     def warnings_of_event_128(self, logged: tuple[Evidence, ...] = ()) -> Iterator[Evidence]:
         """Yield that requests named a CA certificate, as evidence, where event 128 warned of it lately.
@@ -211,17 +228,14 @@ class CertificationAuthority(Addressed):
         except MalformedDescriptor as error:
             raise UnknownFact(self.at("Security"), str(error)) from error
 
-    def lets_request(self, principal: Principal) -> bool:
-        """Whether an account has Request Certificates on it. Raises UnknownFact when a condition decides."""
-        return self._grants(CaRight.ENROLL, principal)
+    def refusal(self, principal: Principal) -> AccessDecision | None:
+        """Return why an account lacks Request Certificates on it, None when it has that. Raises as `ca_access`."""
+        decision = ca_access(self.security, principal, CaRight.ENROLL, where=self.at("Security"))
+        return None if decision.is_granted else decision
 
     def lets_revoke(self, principal: Principal) -> bool:
-        """Whether an account has Issue and Manage Certificates on it. Raises UnknownFact when a condition decides."""
-        return self._grants(CaRight.MANAGE_CERTIFICATES, principal)
-
-    def _grants(self, right: CaRight, principal: Principal) -> bool:
-        decision = ca_access_check(self.security, principal.token, desired=right)
-        return settled(decision, self.at("Security")).is_granted
+        """Whether an account has Issue and Manage Certificates on it. Raises as `ca_access`."""
+        return ca_access(self.security, principal, CaRight.MANAGE_CERTIFICATES, where=self.at("Security")).is_granted
 
     @property
     def cert_service(self) -> Service:
@@ -230,7 +244,7 @@ class CertificationAuthority(Addressed):
 
     @property
     def _service_at(self) -> str:
-        return f"{short_name(self.host)} service CertSvc"
+        return f"{short_name(self.machine)} service CertSvc"
 
     def service_evidence(self) -> Evidence:
         """Return the state of CertSvc and how it starts, as evidence."""
@@ -274,15 +288,9 @@ class ConnectorHost(Addressed):
         return f"{short_name(self.host)} {what}"
 
     @property
-    def services(self) -> tuple[Service, ...]:
-        """The connector's services that are installed."""
-        return tuple(self.document.services.need(self.at("services")) or ())
-
-    @property
-    def pkcs_services(self) -> tuple[Service, ...]:
-        """The services that ask the CA for PKCS certificates."""
-        wanted = {name.lower() for name in PKCS_SERVICES}
-        return tuple(service for service in self.services if service.name.lower() in wanted)
+    def product(self) -> Product:
+        """The connector's software."""
+        return Product(self.document, self.at)
 
     def request_files(self) -> tuple[RequestFiles, ...]:
         """Return each PfxRequest folder that exists, with those of Failed, Processing and Succeed that do."""
@@ -303,6 +311,13 @@ class ConnectorHost(Addressed):
             return True
         return False if self.request_files() else None
 
+    def says_nothing_of(self, ca: CertificationAuthority) -> bool:
+        """Whether it was read without having been told that CA's host, by any name, so that it tried nothing there."""
+        if self._document is None or not ca.host:
+            return False
+        tried = {short_name(reach.host).lower() for reach in self._document.certification_authorities}
+        return tried.isdisjoint(short_name(name).lower() for name in (ca.host, ca.machine))
+
     @property
     def antivirus(self) -> Antivirus:
         """What guards its files."""
@@ -318,45 +333,33 @@ class ConnectorHost(Addressed):
         """The list that Group Policy gives; an absent key is an empty one."""
         return self.document.policy_servers_by_policy.need(self.at("Policies PolicyServers")) or PolicyServers()
 
+    def shut_out_lists(self) -> Iterator[Evidence]:
+        """Yield the flags that shut lists of policy servers out, where because of them none applies.
+
+        Raises UnknownFact where there are flags and no rows, and nobody could say whether the directory's own applies.
+        """
+        own, given = self.policy_servers, self.policy_servers_by_policy
+        flags = own.shut_out | given.shut_out
+        rows = (
+            () if PolicyServersFlag.DISABLE_GROUP_POLICY_LIST in flags else given.servers,
+            () if self.shuts_its_own_list_out else own.servers,
+        )
+        if not flags or any(rows) or self.document.policy_servers_applied.need(self.at("applied PolicyServers")):
+            return
+        for name, policy in (("PolicyServers", own), ("Policies PolicyServers", given)):
+            if policy.shut_out:
+                yield self.flags_evidence(f"{name} Flags", policy.shut_out)
+
+    @property
+    def shuts_its_own_list_out(self) -> bool:
+        """Whether a flag keeps the rows of its own list from counting."""
+        flags = self.policy_servers.shut_out | self.policy_servers_by_policy.shut_out
+        return PolicyServersFlag.DISABLE_USER_SERVER_LIST in flags
+
     @property
     def is_in_a_domain(self) -> bool:
         """Whether it is a member of a domain rather than of a workgroup."""
         return self.document.machine.domain.need(self.at("domain")) is not None
-
-    @property
-    def version(self) -> str:
-        """The version of the installed connector."""
-        return self.document.connector_version.need_value(self.at("connector version"))
-
-    @property
-    def too_old(self) -> str:
-        """What its version cannot do any more or yet, empty when it can do all."""
-        parts = self.version.split(".")
-        if not all(part.isdecimal() for part in parts):
-            raise UnknownFact(self.at("connector version"), f"{self.version!r} is no version")
-        version = tuple(map(int, parts))
-        if version < _CAN_ISSUE:
-            return "issues no certificates any more"
-        return "cannot write security identifiers" if version < _CAN_MAP_STRONGLY else ""
-
-    @property
-    def writes_security_identifiers(self) -> bool:
-        """Whether certificates name the account by its SID, so that they map strongly (KB5014754)."""
-        return self.document.enable_sid_security_extension.need(self.at("EnableSidSecurityExtension")) == 1
-
-    def troubles(self) -> Iterator[Evidence]:
-        """Yield what keeps it from working: services, the switch for PKCS, what ConnectionStatus complains of."""
-        if not self.pkcs_services:
-            yield self.evidence("services", "none of those that ask for PKCS certificates")
-        for service in self.pkcs_services:
-            if service.state != "Running":
-                yield self.evidence(f"service {service.name}", f"{service.state}, starts {service.start_mode}")
-        if self.document.pkcs_enabled.need(self.at("EnablePFxCreate")) == 0:
-            yield self.evidence("EnablePFxCreate", "off")
-        current = self.document.connection_status.need(self.at("PFXCertificateConnector\\ConnectionStatus"))
-        for status in filter(None, (current, self.document.legacy_connection_status.if_known())):
-            if status.issue.strip() not in ("", "0"):
-                yield self.evidence("ConnectionStatus", status.issue)
 
     @property
     def trusted_thumbprints(self) -> frozenset[str]:
@@ -366,11 +369,11 @@ class ConnectorHost(Addressed):
 
     def caller(self, domain: str) -> str:
         """Return as whom it calls the CA; `domain` is the NetBIOS name of its domain. Raises UnknownFact."""
-        return self._account_of(self.pkcs_services, domain, "asks for PKCS certificates")
+        return self._account_of(self.product.pkcs_services, domain, "asks for PKCS certificates")
 
     def revoker(self, domain: str) -> str:
         """Return as whom it revokes certificates, empty when it does not. Raises UnknownFact."""
-        found = tuple(service for service in self.services if service.name.lower() == REVOKING_SERVICE.lower())
+        found = tuple(service for service in self.product.services if service.name.lower() == REVOKING_SERVICE.lower())
         return self._account_of(found, domain, "revokes") if found else ""
 
     def _account_of(self, services: tuple[Service, ...], domain: str, does: str) -> str:

@@ -59,15 +59,22 @@ class Profile(Addressed):
         kept = [t for t in targets if "exclusion" not in str(t.get("@odata.type", "")).lower()]
         return tuple(target.get("groupId") or str(target.get("@odata.type", "")) for target in kept)
 
+    @property
+    def is_for_connector(self) -> bool:
+        """Whether its certificates come from a CA behind the connector's PKCS services, and not from DigiCert."""
+        return str(self._content.get("certificationAuthorityType") or "").lower() != "digicert"
+
     def users_without_mail(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return (users without mail, groups whose members were not exported)."""
+        """Return (users without mail, groups of whose members no export tells the mail)."""
+        if self.assigned_groups is None:
+            return (), ("the groups it is assigned to, which the export does not tell,",)
         without, unread = [], []
-        for group in self.assigned_groups or ():
-            if group not in self._members:
+        for group in self.assigned_groups:
+            users = [one for one in self._members.get(group, ()) if not str(one.get("@odata.type")).endswith(".device")]
+            if group not in self._members or any("mail" not in user for user in users):
                 unread.append(group)
-            for user in self._members.get(group, ()):
-                if "mail" in user and not user["mail"]:
-                    without.append(str(user.get("userPrincipalName") or user.get("id")))
+            lacking = (user for user in users if "mail" in user and not user["mail"])
+            without += [str(user.get("userPrincipalName") or user.get("id")) for user in lacking]
         return tuple(sorted(set(without))), tuple(unread)
 
 
@@ -118,7 +125,9 @@ class Intune:
         flat = [(item.file, content) for item in objects for content in _objects(item)]
         self.members = dict(_members(flat))
         typed = [(str(content.get("@odata.type", "")), content) for _, content in flat]
-        self.profiles = tuple(Profile(content, self.members) for kind, content in typed if _PKCS.fullmatch(kind))
+        pkcs = [Profile(content, self.members) for kind, content in typed if _PKCS.fullmatch(kind)]
+        self.profiles = tuple(profile for profile in pkcs if profile.is_for_connector)
+        self.left_out = tuple(profile for profile in pkcs if not profile.is_for_connector)
         self.trusted_roots = tuple(TrustedRoot(content) for kind, content in typed if _ROOT.fullmatch(kind))
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from remediate.adcs.hresult import HResult
 from remediate.facts.documents import RequestFolder
+from remediate.model.errors import UnknownFact
 from remediate.model.utc import utc_text
 
 # The article names no time. A connector that works is done with a request in seconds.
@@ -52,6 +53,9 @@ class RequestFiles:
 
     @property
     def failure_codes(self) -> tuple[str, ...]:
-        """The HRESULTs of failures that stand in the files, each once, sorted."""
+        """The HRESULTs of failures that stand in the files, each once, sorted. Raises UnknownFact for what is none."""
         codes = {code for part in self._parts.values() for file in part.files for code in file.codes}
-        return tuple(sorted(code for code in codes if HResult.parse(code).signed < 0))
+        try:
+            return tuple(sorted(code for code in codes if HResult.parse(code).signed < 0))
+        except ValueError as error:
+            raise UnknownFact(f"{self.path} codes in the files", str(error)) from error

@@ -16,12 +16,15 @@ _LABEL = 11
 _BODY = " " * (_LABEL + 2)
 
 
-def diff(plan: Plan, *, digest: str = "", saved: str = "") -> tuple[Line, ...]:
-    """Return the plan as lines. `digest` and `saved` (the plan file) are told at the end where given."""
-    return tuple(_joined(_parts(plan, digest, saved)))
+def diff(plan: Plan, *, digest: str = "", saved: str = "", expired: bool = False) -> tuple[Line, ...]:
+    """Return the plan as lines. `digest` and `saved` (the plan file) are told at the end where given.
+
+    Nobody is asked to approve what has `expired`.
+    """
+    return tuple(_joined(_parts(plan, _next(plan, digest, saved, expired=expired))))
 
 
-def _parts(plan: Plan, digest: str, saved: str) -> Iterator[list[Line]]:
+def _parts(plan: Plan, following: Iterable[Line]) -> Iterator[list[Line]]:
     yield list(_heading(plan))
     for block in reading.problems(plan):
         yield list(_problem(block))
@@ -35,7 +38,7 @@ def _parts(plan: Plan, digest: str, saved: str) -> Iterator[list[Line]]:
     yield list(_informing(plan))
     yield list(_delta(plan))
     yield list(_notes(plan))
-    yield [*wrap(reading.totals(plan), style="title"), *_next(plan, digest, saved)]
+    yield [*wrap(reading.totals(plan), style="title"), *following]
 
 
 def _joined(parts: Iterable[list[Line]]) -> Iterator[Line]:
@@ -198,10 +201,11 @@ def _notes(plan: Plan) -> Iterator[Line]:
         yield from wrap(note, first="  ", rest="    ")
 
 
-def _next(plan: Plan, digest: str, saved: str) -> Iterator[Line]:
+def _next(plan: Plan, digest: str, saved: str, *, expired: bool) -> Iterator[Line]:
     if digest and saved:
-        approved = "What change control approves:" if plan.complete else "Its digest:"
-        yield from wrap(f"Plan {saved}, good until {plan.expires_at}{_window(plan)}. {approved}")
+        approved = "What change control approves:" if plan.complete and not expired else "Its digest:"
+        good = "its facts are too old, it expired at" if expired else "good until"
+        yield from wrap(f"Plan {saved}, {good} {plan.expires_at}{_window(plan)}. {approved}")
         yield Line(f"  {digest}", "title")
         yield from wrap(f"Read it again: remediate show {saved}")
     elif plan.actions:

@@ -54,7 +54,7 @@ def _heading(plan: Plan, digest: str) -> str:
         ("Made by", escape(f"remediate {plan.remediate}")),
     ]
     told = "\n\n".join(escape(line) for line in plan.heading)
-    facts = _table(("Plan", ""), ((name, value) for name, value in rows if value))
+    facts = table(("Plan", ""), ((name, value) for name, value in rows if value))
     return "\n\n".join(part for part in ("# remediate plan", told, f"**{reading.totals(plan)}**", facts) if part)
 
 
@@ -63,8 +63,8 @@ def _section(title: str, lines: Iterable[str]) -> str:
     return f"## {title}\n\n{body}" if body else ""
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table of cells that are escaped already."""
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table of cells that are escaped already, empty without rows."""
     body = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body]) if body else ""
 
@@ -113,7 +113,7 @@ def _changes(plan: Plan) -> Iterator[str]:
         )
         for action in plan.actions
     )
-    yield _table(("No.", "What", "Diff", "Undo", "Effect"), rows)
+    yield table(("No.", "What", "Diff", "Undo", "Effect"), rows)
 
 
 def _effect(action: Action) -> str:
@@ -164,9 +164,9 @@ def _unknown(plan: Plan) -> Iterator[str]:
             )
             for block in reading.unknown(plan, needed=needed)
         )
-        table = _table(("Where", "Not read", "Why", "Needed by"), rows)
-        if table:
-            yield table + "\n"
+        found = table(("Where", "Not read", "Why", "Needed by"), rows)
+        if found:
+            yield found + "\n"
     if plan.not_asked:
         yield f"Not asked: {escape('; '.join(plan.not_asked))}"
 
@@ -176,7 +176,7 @@ def _delta(plan: Plan) -> Iterator[str]:
         ("gains" if change.gained else "loses", escape(change.obtains.principal), escape(reading.in_words(change)))
         for change in reading.delta(plan)
     ]
-    yield _table(("", "Who", "What"), rows) or "As before: nobody gains, nobody loses."
+    yield table(("", "Who", "What"), rows) or "As before: nobody gains, nobody loses."
     if plan.notes:
         yield "\n## Notes; nothing is changed for them\n"
         yield from (f"- {escape(note)}" for note in plan.notes)

@@ -58,9 +58,29 @@ def _has_change(block: Block) -> bool:
     return bool(block.actions or block.shared)
 
 
+def _told_once(plan: Plan) -> tuple[Finding, ...]:
+    """The findings; what several playbooks know of one target, and people alone can mend, as one of all of them."""
+    mended = {name for action in plan.actions for name in action.because} | {item.finding for item in plan.refused}
+    alone = mended | {item.finding for item in plan.not_planned}
+    found: dict[object, list[Finding]] = {}
+    for finding in plan.findings:
+        same = (finding.target, finding.message, finding.advice, finding.evidence[:1])
+        found.setdefault(finding.id if finding.id in alone else same, []).append(finding)
+    return tuple(_merged(findings) for findings in found.values())
+
+
+def _merged(findings: list[Finding]) -> Finding:
+    return msgspec.structs.replace(
+        findings[0],
+        playbook=", ".join(dict.fromkeys(finding.playbook for finding in findings)),
+        code=", ".join(dict.fromkeys(finding.code for finding in findings if finding.code)),
+        evidence=tuple(dict.fromkeys(one for finding in findings for one in finding.evidence)),
+    )
+
+
 def _blocks(plan: Plan) -> Iterator[Block]:
     printed: set[int] = set()
-    for finding in plan.findings:
+    for finding in _told_once(plan):
         mine = tuple(action for action in plan.actions if finding.id in action.because)
         yield Block(
             finding,
@@ -128,6 +148,8 @@ def _unknown_block(key: tuple[Target, str, str], items: list[Unknown]) -> Unknow
 
 def place(target: Target) -> str:
     """Return a target in words: what it is and its name."""
+    if target.kind == "estate" and target.name.startswith("the "):
+        return target.name
     return f"{'CA' if target.kind == 'ca' else target.kind} {target.name}"
 
 
@@ -169,10 +191,17 @@ def _less(obtains: Obtains, others: dict[tuple[str, str, str, str], Obtains]) ->
     return obtains.held and other is not None and not other.held
 
 
+_NAMES = {
+    "own": "its own name",
+    "own (may request for others)": "its own name, and may request for others",
+    "any": "any name",
+}
+
+
 def in_words(change: Change) -> str:
     """Return what is obtained, in words: the name, the template, the CA, and what is special about it."""
     obtains = change.obtains
-    name = {"own": "its own name", "any": "any name"}.get(obtains.name, obtains.name)
+    name = _NAMES.get(obtains.name, obtains.name)
     marks = [
         "broad group" if obtains.broad else "",
         "authentication" if obtains.authentication else "",
@@ -188,7 +217,7 @@ def totals(plan: Plan) -> str:
     """Return the counts in one sentence, and whether the plan can be applied."""
     restarts = sum(is_restart(action) for action in plan.actions)
     counts = [
-        _count(len(plan.findings), "problem"),
+        _count(len(_told_once(plan)), "problem"),
         _count(len(plan.actions) - restarts, "change"),
         _count(restarts, "restart"),
         f"{len(_refused_ids(plan))} refused",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from remediate.facts.documents import (
     LogEvidence,
     Snapshot,
 )
+from remediate.model.errors import UsageError
 from remediate.model.plan import Plan
 
 HERE = Path(__file__).parent
@@ -38,6 +40,9 @@ def changed(case: dict[str, Any]) -> dict[str, Any]:
         parent, last = place(found, address)
         parent[last] = value
     for address in case.get("remove", []):
+        if address in found:
+            del found[address]
+            continue
         parent, last = place(found, address)
         del parent[last]
     return found
@@ -55,6 +60,9 @@ def place(found: dict[str, Any], address: str) -> tuple[Any, Any]:
 def key(node: Any, part: str) -> Any:
     if not isinstance(node, list):
         return part
+    if part == "-":
+        node.append({})
+        return len(node) - 1
     if part.startswith("["):
         return next(at for at, entry in enumerate(node) if entry["dn"].lower().startswith(part[1:-1].lower() + ","))
     return int(part)
@@ -64,12 +72,13 @@ def snapshot(found: dict[str, Any]) -> Snapshot:
     def typed(prefix: str, kind: Any) -> list[Any]:
         return [msgspec.convert(v, kind) for name, v in found.items() if name.startswith(prefix)]
 
-    intune = [IntuneObject(n, msgspec.Raw(json.dumps(v).encode())) for n, v in found.items() if n.startswith("intune")]
+    exported = {name: json.dumps(value).encode() for name, value in found.items() if name.startswith("intune")}
+    intune = tuple(IntuneObject(name, msgspec.Raw(text)) for name, text in exported.items())
     return Snapshot(
         directory=typed("directory", DirectoryDocument)[0],
         certification_authorities=tuple(typed("ca-", CaDocument)),
         connectors=tuple(typed("connector-", ConnectorDocument)),
-        intune=tuple(intune),
+        intune=intune or None,
     )
 
 
@@ -80,7 +89,8 @@ def facts_of(case: dict[str, Any]) -> Snapshot:
 
 def plan_of(case: dict[str, Any]) -> Plan:
     options = PlanOptions(
-        playbooks=(case["playbook"],),
+        playbooks=(case["playbook"],) if case["playbook"] else (),
+        templates=tuple(case.get("templates", [])),
         settings=case.get("settings", {}),
         overrides=tuple(case.get("overrides", [])),
     )
@@ -90,6 +100,10 @@ def plan_of(case: dict[str, Any]) -> Plan:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_case(path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
+    if usage := case.get("usage"):
+        with pytest.raises(UsageError, match=re.escape(usage)):
+            plan_of(case)
+        return
     plan = plan_of(case)
     assert sorted({finding.cause for finding in plan.findings}) == sorted(case["found"]), plan.findings
     assert sorted({u.cause for u in plan.unknown if u.needed}) == sorted(case.get("unknown", [])), plan.unknown
@@ -102,6 +116,9 @@ def test_case(path: Path) -> None:
     )
     assert len(plan.findings) == case.get("findings", len(plan.findings)), plan.findings
     assert len(plan.notes) == len(case.get("notes", [])), plan.notes
+    told = json.dumps([msgspec.to_builtins(finding) for finding in plan.findings], ensure_ascii=False)
+    assert all(json.dumps(words, ensure_ascii=False)[1:-1] in told for words in case.get("shows", [])), told
+    assert all(any(words in line for line in plan.not_asked) for words in case.get("not_asked", [])), plan.not_asked
     assert all(words in note for words, note in zip(case.get("notes", []), plan.notes, strict=True)), plan.notes
 
 

@@ -190,6 +190,16 @@ def connector_version(version: str) -> Callable[[Ground], object]:
     return lambda ground: ground.lab.connector.registry.set(program, "DisplayVersion", text(version))
 
 
+def older_generation(ground: Ground) -> None:
+    """The current product does not stand in the list of installed programs."""
+    ground.lab.connector.registry.delete(f"{UNINSTALL}\\{{0C8FD0E2-6F35-4B0E-9C2B-1F6A5F3B7A10}}")
+
+
+def enrolled_by_all(ground: Ground) -> None:
+    """All users may enrol from the template, which takes the subject from the request."""
+    ground.set_template_dacl(f"{ADMINISTRATORS}{MAY_READ}{MAY_ENROLL}(OA;;CR;{ENROLL};;DU)")
+
+
 def user_without_mail(ground: Ground) -> None:
     """A profile takes mail addresses, and one of its users has none."""
     ground.add_user(userPrincipalName="cy@contoso.test", mail=None)
@@ -233,7 +243,8 @@ NOWHERE_PUBLISHED = ("rpc_server_unavailable/template_published_nowhere",)
 NO_TEMPLATE = ("rpc_server_unavailable/template_does_not_exist",)
 NO_ANSWER = ("rpc_server_unavailable/ca_does_not_answer",)
 NO_REACH = ("rpc_server_unavailable/ca_out_of_reach",)
-WRONG_CA = ("parameter_incorrect/profile_names_wrong_ca",)
+# A name that no CA has leads to either code, by what answers at that host.
+WRONG_CA = ("parameter_incorrect/profile_names_wrong_ca", "rpc_server_unavailable/profile_names_no_ca")
 NO_MAIL = ("parameter_incorrect/users_have_no_mail",)
 NOT_ASSIGNED = ("parameter_incorrect/not_assigned",)
 UNPROCESSED = ("stuck_pending/requests_unprocessed",)
@@ -250,10 +261,11 @@ NOT_WORKING = ("setup_requirements/connector_does_not_work",)
 UNTRUSTED = ("setup_requirements/root_not_trusted",)
 SHUT_OUT = ("enrollment_policy_server_missing/flag_shuts_a_list_out",)
 HIDDEN = ("enrollment_policy_server_missing/group_policy_hides_directory",)
-NO_POLICY_SERVER = ("enrollment_policy_server_missing/no_policy_server",)
+# Out there SYSTEM is an account that no CA knows.
+NO_POLICY_SERVER = ("enrollment_policy_server_missing/no_policy_server", *TEMPLATE_RIGHTS)
 
 CAUSES = (
-    Planted("disposition 0x101", HELD, waiting_requests, "planned", "1 wait and stay waiting: 17"),
+    Planted("disposition 0x101", HELD, waiting_requests, "planned", "1 waits and stays waiting: 17"),
     Planted("disposition absent", HELD, lambda g: g.lab.ca.registry.delete(policy_key(), "RequestDisposition"),
             "planned", "absent", together=False),
     Planted("disposition 0", HELD, policy_value("RequestDisposition", 0), "planned", "0x0", together=False),
@@ -262,6 +274,7 @@ CAUSES = (
             lambda g: g.lab.ca.registry.set(f"{ca_key()}\\PolicyModules", "Active", text("Fabrikam.Policy")),
             shows="Fabrikam.Policy", together=False),
     Planted("request to resubmit", RESUBMIT, request_to_resubmit, "planned", "17", together=False),
+    Planted("a request waits", RESUBMIT, lambda g: leave_waiting(g.lab.ca), shows="1 wait", together=False),
     Planted("template wants approval", APPROVAL, lambda g: g.set_template_bits("msPKI-Enrollment-Flag", 0x2),
             shows="0x3"),
 
@@ -352,6 +365,7 @@ CAUSES = (
             together=False),
     Planted("connector that cannot issue", OLD, connector_version("6.2101.12.0"), shows="6.2101.12.0"),
     Planted("connector that cannot map strongly", OLD, connector_version("6.2406.0.1000"), together=False),
+    Planted("connector of the older generation", OLD, older_generation, shows="older generation", together=False),
     Planted("no security identifiers", OLD, connector_value("EnableSidSecurityExtension", 0)),
     Planted("service stopped", NOT_WORKING, stopped("PkiCreateConnectorSvc", on="conn1"),
             shows="PkiCreateConnectorSvc"),
@@ -367,10 +381,9 @@ CAUSES = (
     Planted("root not trusted", UNTRUSTED, lambda g: g.lab.connector.registry.delete(ROOT_STORE)),
 
     Planted("lists of policy servers shut out", SHUT_OUT,
-            lambda g: g.lab.connector.registry.set(POLICY_SERVERS, "Flags", number(0x4)), shows="0x4"),
+            lambda g: g.lab.connector.registry.set(POLICY_SERVERS, "Flags", number(0x6)), shows="0x6"),
     Planted("policy servers by Group Policy alone", HIDDEN, policy_server, shows="cep.contoso.test"),
-    # As whom SYSTEM of a workgroup's host calls the CA is not known, and so not whether that one may enrol.
-    Planted("no policy server in a workgroup", NO_POLICY_SERVER, workgroup, "missing", "no row", complete=False),
+    Planted("no policy server in a workgroup", NO_POLICY_SERVER, workgroup, "missing", "no row"),
 )  # fmt: skip
 
 NOTES = (
@@ -379,6 +392,11 @@ NOTES = (
     Planted("mail that nobody exported", ("parameter_incorrect/mail_not_exported",), mail_of_another_group,
             shows="9b0d"),
     Planted("no right to revoke", ("setup_requirements/revoker_lacks_ca_right",),
-            ca_grants(f"{CA_MANAGERS}(A;;0x200;;;AU)"), shows="may not revoke"),
+            ca_grants("O:BAG:BAD:(A;;CCDC;;;DA)(A;;CC;;;BA)(A;;0x200;;;AU)"), shows="may not revoke"),
+    Planted("the older connector's own words", ("setup_requirements/older_connector_says",),
+            lambda g: g.lab.connector.registry.set(OLDER_STATUS, "", text("Disconnected")), shows="Disconnected"),
+    Planted("any name for all users", ("subject_email_required/open_to_many",), enrolled_by_all, shows="Domain Users"),
+    Planted("names from request attributes", ("subject_email_required/names_by_attribute",),
+            policy_value("EditFlags", 0x15014E), shows="EDITF_ATTRIBUTESUBJECTALTNAME2"),
 )  # fmt: skip
 """What is worth a note and is no finding."""

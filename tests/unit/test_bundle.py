@@ -104,6 +104,29 @@ def test_two_documents_of_one_host_that_differ(tmp_path: Path) -> None:
     assert error.value.where == "ca01.contoso.test"
 
 
+def unnamed(domain: Fact[str]) -> Machine:
+    """CA01 of a domain, that could not say its DNS name."""
+    return Machine(computer_name="CA01", dns_host_name=Fact(unreadable=Unreadable("it timed out")), domain=domain)
+
+
+@pytest.mark.parametrize("domain", [Fact[str](absent=True), Fact(value="Contoso.Test")])
+def test_a_host_that_could_not_say_its_dns_name_is_known_by_its_own(tmp_path: Path, domain: Fact[str]) -> None:
+    named = msgspec.structs.replace(ca().machine, domain=Fact(value="contoso.test"))
+    (tmp_path / "ca-1.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(ca(), machine=named)))
+    other = msgspec.structs.replace(ca(ca_type=Fact(value=1)), machine=unnamed(domain))
+    (tmp_path / "ca-2.json").write_bytes(msgspec.json.encode(other))
+    with pytest.raises(DocumentError, match="two documents of this host differ"):
+        read_bundle([tmp_path])
+
+
+def test_hosts_of_one_name_in_two_domains_are_two(tmp_path: Path) -> None:
+    named = msgspec.structs.replace(ca().machine, domain=Fact(value="contoso.test"))
+    (tmp_path / "ca-1.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(ca(), machine=named)))
+    other = msgspec.structs.replace(ca(), machine=unnamed(Fact(value="fabrikam.test")))
+    (tmp_path / "ca-2.json").write_bytes(msgspec.json.encode(other))
+    assert len(read_bundle([tmp_path]).certification_authorities) == 2
+
+
 def test_two_directories_that_differ(tmp_path: Path) -> None:
     write_bundle(Snapshot(directory=directory("dc1")), tmp_path / "a.zip")
     write_bundle(Snapshot(directory=directory("dc2")), tmp_path / "b.zip")

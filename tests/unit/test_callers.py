@@ -10,7 +10,8 @@ from remediate.engine.collect import connector_accounts
 from remediate.facts.callers import account_of
 from remediate.facts.directory import netbios_name_of
 from remediate.facts.documents import ConnectorDocument, DirectoryDocument, Entry, Machine, Service
-from remediate.facts.hosts import PKCS_SERVICES, REVOKING_SERVICE, ConnectorHost
+from remediate.facts.hosts import REVOKING_SERVICE, ConnectorHost
+from remediate.facts.product import PKCS_SERVICES
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
 

@@ -52,6 +52,11 @@ def test_every_spelling_finds_the_owner(code: str, name: str) -> None:
         assert [playbook.name for playbook in find([text])] == [name], text
 
 
+@pytest.mark.parametrize("code", ["0x80094809", "0x8009480A", "0x80094011", "0x80094014"])
+def test_codes_of_denials_find_the_playbook_of_denials(code: str) -> None:
+    assert [playbook.name for playbook in find([code])] == ["denied_by_policy_module"]
+
+
 def test_the_codes_of_the_article_find_theirs() -> None:
     found = {text: find([text])[0].name for text in ("0x80094015", "-2146875374", "2148089877")}
     assert found == {
