@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from remediate.cli.codes import TakesCodes
 from remediate.cli.output import write_json, write_lines
 from remediate.engine.device_logs import DEVICE_LOGS, DeviceLog
 from remediate.engine.playbook import Cause, Playbook
@@ -34,7 +35,7 @@ def list_playbooks(playbooks: tuple[str, ...], as_json: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(cls=TakesCodes)
 @click.argument("name")
 @_playbooks_option
 @_json_option
