@@ -1,4 +1,4 @@
-"""`remediate triage`: logs in; symptoms, counts, first and last, and the playbook to run for each."""
+"""`remediate triage`: logs in, of files and of live hosts; symptoms, counts, and the playbook to run for each."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from remediate.cli.options import output_options
+from remediate.cli.options import check_hosts, live_log_options, logon_of, output_options, strength
 from remediate.cli.output import chosen, write_json, write_lines
 from remediate.model.errors import UsageError
 from remediate.model.utc import utc_text
 
 if TYPE_CHECKING:
+    from remediate.cli.live_logs import Live
     from remediate.triage.report import Report
-    from remediate.triage.sources import Stream
+    from remediate.triage.sources import Item, Stream
 
 _LIVE = "--domain DOMAIN --connector HOST"
+_TARGETS = ("domain", "dc", "ca", "connector")
+# How strongly something is asked for that stands on the command line; see `strength`.
+_NAMED = 3
 # Below this many bytes, starting processes costs more than they save.
 _WORTH_PROCESSES = 64 << 20
 
@@ -40,66 +45,91 @@ _WORTH_PROCESSES = 64 << 20
 @click.option(
     "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
 )
+@live_log_options
 @output_options
 @click.pass_context
-def triage(
-    context: click.Context,
-    /,
-    files: tuple[str, ...],
-    bundle: tuple[str, ...],
-    since: str,
-    zone: str,
-    redact: bool,
-    jobs: int,
-    playbooks: tuple[str, ...],
-    format: str,
-    as_json: bool,
-) -> int:
+def triage(context: click.Context, /, files: tuple[str, ...], bundle: tuple[str, ...], **options: Any) -> int:
     """Read logs, and say which known problems they show and what to run for each.
 
     Takes files, folders and .zip files: connector logs (.svclog, .evtx), the CA's events, exported events, a device's
-    log, or text. A single - is standard input. What a file is, its content says.
+    log, or text. A single - is standard input. What a file is, its content says. With --connector, --ca or --domain
+    the same of live hosts, which look through their logs themselves; without --since, of the last seven days.
 
     Exit codes: 0 nothing known was found, 1 something could not be read, 2 a problem was found.
     """
-    if not files and not bundle:
-        raise UsageError(
-            "there is nothing to read", do="Name files or folders, - for standard input, or --bundle PATH."
-        )
-    known_zone = zone_from(zone)
-    oldest = since_from(since, now=datetime.now(UTC))
-    where = " ".join(f"--bundle {shlex.quote(path)}" for path in bundle) or _LIVE
-    inputs = tuple(_inputs((*files, *(bundle if _is_meant(context) or not files else ()))))
-    report = _report(inputs, where, oldest, (zone, known_zone), redact=redact, jobs=jobs, playbooks=playbooks)
-    _write(report, chosen(format, as_json=as_json))
+    files, bundle, is_live = _meant(context, files, bundle)
+    if not files and not bundle and not is_live:
+        do = "Name files or folders, - for standard input, --bundle PATH, or --connector HOST and --ca HOST."
+        raise UsageError("there is nothing to read", do=do)
+    known_zone = zone_from(options["zone"])
+    oldest = since_from(options["since"], now=datetime.now(UTC))
+    live = _live(context, since=oldest) if is_live else None
+    inputs = tuple(_inputs((*files, *bundle)))
+    report = _report(inputs, live, oldest, known_zone, given=context.params)
+    _write(report, chosen(options["format"], as_json=options["as_json"]))
     return int(report.exit_code)
 
 
+def _live(context: click.Context, *, since: str) -> Live:
+    from remediate.cli.live_logs import live_from
+
+    check_hosts(context)
+    return live_from(context.params, since=since, now=datetime.now(UTC))
+
+
 def _report(
-    inputs: tuple[Path | Stream, ...],
-    where: str,
-    since: str,
-    zone: tuple[str, tzinfo],
-    *,
-    redact: bool,
-    jobs: int,
-    playbooks: tuple[str, ...],
+    inputs: tuple[Path | Stream, ...], live: Live | None, since: str, zone: tzinfo, *, given: dict[str, Any]
 ) -> Report:
     from remediate.triage.counting import count
     from remediate.triage.signatures import load
     from remediate.triage.sources import read
     from remediate.triage.summary import make_report
 
-    signatures = load(playbooks)
-    items = read(inputs, signatures.needles, assumed_zone=zone[1], jobs=jobs or fitting_jobs(inputs))
-    fold = count(items, signatures, since=since)
-    return make_report(fold, where=where, assumed_zone=zone[0], key=machine_key() if redact else b"")
+    signatures = load(given["playbooks"])
+    items: Iterable[Item] = read(
+        inputs, signatures.needles, assumed_zone=zone, jobs=given["jobs"] or fitting_jobs(inputs)
+    )
+    if live:
+        from remediate.cli.live_logs import live_items
+
+        items = chain(live_items(live, logon_of(given), signatures, assumed_zone=zone), items)
+    report = make_report(
+        count(items, signatures, since=since),
+        where=_where(given["bundle"], live),
+        assumed_zone=given["zone"],
+        key=machine_key() if given["redact"] else b"",
+    )
+    return _with_days(report, live) if live and not since else report
 
 
-def _is_meant(context: click.Context) -> bool:
-    """Whether --bundle is given now: one of the settings says where facts come from, and files were named instead."""
-    source = context.get_parameter_source("bundle")
-    return source is not None and source.name == "COMMANDLINE"
+def _with_days(report: Report, live: Live) -> Report:
+    """Say how far back hosts were read where nobody said it."""
+    from msgspec.structs import replace
+
+    note = f"The hosts' logs were read since {live.since}; --since says another time."
+    return replace(report, notes=(*report.notes, note))
+
+
+def _where(bundle: tuple[str, ...], live: Live | None) -> str:
+    """The options by which the next verb reads the same estate."""
+    if live:
+        from remediate.cli.live_logs import where_of
+
+        return where_of(live.options)
+    return " ".join(f"--bundle {shlex.quote(path)}" for path in bundle) or _LIVE
+
+
+def _meant(
+    context: click.Context, files: tuple[str, ...], bundle: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Return what of files, bundles and live hosts is to be read: everything that is named now.
+
+    Where nothing is, what the environment says, else the settings: those say where facts come from.
+    """
+    given = {"bundle": strength(context, ("bundle",)), "live": strength(context, _TARGETS)}
+    strongest = max(_NAMED if files else 0, *given.values())
+    meant = {name for name, how in given.items() if how and how == strongest}
+    return files, bundle if "bundle" in meant else (), "live" in meant
 
 
 def _inputs(names: tuple[str, ...]) -> Iterator[Path | Stream]:

@@ -64,7 +64,7 @@ def _records(data: bytes, role: str, origin: Origin) -> Iterator[Record]:
         document = msgspec.json.decode(data, type=ConnectorDocument, strict=False)
         for folders in document.request_folders:
             for part, fact in (("Failed", folders.failed), ("Processing", folders.processing)):
-                yield from _request_files(fact.if_known(), part, document.machine.computer_name, origin)
+                yield from request_files(fact.if_known(), part, document.machine.computer_name, origin)
 
 
 def _event_128(document: CaDocument, origin: Origin) -> Iterator[Record]:
@@ -85,7 +85,8 @@ def _event_128(document: CaDocument, origin: Origin) -> Iterator[Record]:
         )
 
 
-def _request_files(folder: RequestFolder | None, part: str, host: str, origin: Origin) -> Iterator[Record]:
+def request_files(folder: RequestFolder | None, part: str, host: str, origin: Origin) -> Iterator[Record]:
+    """Yield a record for each request file that was listed of a part of PfxRequest (`Failed`, `Processing`)."""
     for file in folder.files if folder else ():
         yield Record(
             source=origin.source,

@@ -32,9 +32,9 @@ SESSION = """@{{
 """
 
 
-def visible_functions() -> str:
-    """The list of the role capability, as its file has it."""
-    text = (DOCUMENTS / "Remediate.psrc").read_text("ascii")
+def visible_functions(role: str = "Remediate") -> str:
+    """The list of a role capability, as its file has it."""
+    text = (DOCUMENTS / f"{role}.psrc").read_text("ascii")
     found = re.search(r"VisibleFunctions = @\((.*)\n    \)", text, re.DOTALL)
     assert found is not None
     return found[1]
@@ -50,13 +50,13 @@ def install(folder: Path) -> Path:
 
 
 @contextmanager
-def jea_host(lab: Lab) -> Iterator[LabHost]:
-    """A CA with this endpoint alone, served by a process of its own; NTLM only."""
+def jea_host(lab: Lab, role: str = "Remediate") -> Iterator[LabHost]:
+    """A CA with this endpoint and this role alone, served by a process of its own; NTLM only."""
     home = lab.folder / "jea"
     certificate = lab.root.server(home, fqdn(NAME), NAME)
     registry = ca_registry(NAME, lab.issuing, lab.domain.descriptor(CA_DESCRIPTOR))
     host = LabHost.create(NAME, home, certificate, registry=registry, state=ca_state(NAME))
-    parts = {"stand_in": MODULE, "module": install(home), "functions": visible_functions()}
+    parts = {"stand_in": MODULE, "module": install(home), "functions": visible_functions(role)}
     host.configuration.write_text(SESSION.format(**parts))
     try:
         with serving([host], lab.folder / "jea.json", lab.folder / "keytab"):

@@ -17,6 +17,7 @@ from remediate.model.errors import TransportError
 from remediate.model.places import RegistryPlace
 from remediate.transports.winrm import run_collector
 from remediate.transports.winrm_write import FUNCTIONS, HostWriter
+from remediate.triage.live_request import COMMAND
 from tests.lab.clients import pool
 from tests.lab.estate import Lab
 from tests.lab.hosts import LabHost
@@ -48,7 +49,9 @@ def writer(lab: Lab, host: LabHost) -> Iterator[HostWriter]:
     found.close()
 
 
-@pytest.mark.parametrize("name", ["README.md", "Remediate.psrc", "Remediate.pssc", "Remediate.psm1"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "Remediate.psrc", "RemediateReader.psrc", "Remediate.pssc", "Remediate.psm1"]
+)
 def test_what_is_shipped_is_ascii(name: str) -> None:
     assert (DOCUMENTS / name).read_bytes().isascii()
 
@@ -75,6 +78,10 @@ def test_the_role_writes_what_the_playbooks_write() -> None:
     allowed = {one["Name"]: one.get("ValidateSet") for one in setting["Parameters"]}
     assert set(allowed["Name"]) == {value.registry_name for value in CaValue}
     assert set(allowed["CertutilName"]) == {value.certutil_name for value in CaValue}
+
+
+def test_the_reading_role_has_the_one_function_that_triage_calls() -> None:
+    assert data_file("RemediateReader.psrc")["VisibleFunctions"] == [COMMAND]
 
 
 def test_the_endpoint_is_as_narrow_as_there_is() -> None:

@@ -23,6 +23,8 @@ CRYPTOGRAPHY = r"HKLM:\SOFTWARE\Microsoft\Cryptography"
 ROOT_STORE = r"HKLM:\SOFTWARE\Microsoft\SystemCertificates\ROOT\Certificates"
 UNINSTALL = r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 CONNECTOR_VERSION = "6.2510.3.2002"
+CA_PROVIDER = "Microsoft-Windows-CertificationAuthority"
+CONNECTOR_CHANNELS = tuple(f"Microsoft-Intune-CertificateConnectors/{name}" for name in ("Admin", "Operational"))
 PFX_REQUEST = ("Failed", "Processing", "Succeed")
 
 CA_DESCRIPTOR = "O:BAG:BAD:(A;;0x200;;;AU)(A;;0x202;;;{CONN1$})(A;;CCDC;;;DA)(A;;CCDC;;;EA)(A;;CCDC;;;BA)"
@@ -88,6 +90,7 @@ def state(name: str, services: dict[str, dict[str, str]], exclusions: list[str])
     return {
         "services": services,
         "events": [],
+        "event_logs": {"Application": {"providers": ["MSDTC"]}},
         "mp_preference": {"ExclusionPath": exclusions, "DisableLocalAdminMerge": False},
         "mp_status": {
             "AMServiceEnabled": True, "AntivirusEnabled": True, "RealTimeProtectionEnabled": True,
@@ -102,7 +105,8 @@ def state(name: str, services: dict[str, dict[str, str]], exclusions: list[str])
 
 def ca_state(name: str) -> dict[str, Any]:
     """A CA whose service runs."""
-    return state(name, {"CertSvc": service(r"C:\Windows\system32\certsrv.exe")}, [])
+    plain = state(name, {"CertSvc": service(r"C:\Windows\system32\certsrv.exe")}, [])
+    return plain | {"event_logs": {"Application": {"providers": ["MSDTC", CA_PROVIDER]}}}
 
 
 def connector_state(name: str, program_files: Path) -> dict[str, Any]:
@@ -115,7 +119,8 @@ def connector_state(name: str, program_files: Path) -> dict[str, Any]:
     }
     services = {name: service(f'"{folder}\\{program}"') for name, program in names.items()}
     excluded = ("PfxRequest", "CertificateRequestStatus", "CertificateRevocationStatus")
-    return state(name, services, [f"{program_files}\\Microsoft Intune\\{one}" for one in excluded])
+    plain = state(name, services, [f"{program_files}\\Microsoft Intune\\{one}" for one in excluded])
+    return plain | {"event_logs": plain["event_logs"] | {channel: {} for channel in CONNECTOR_CHANNELS}}
 
 
 def make_request_folders(program_files: Path) -> Path:

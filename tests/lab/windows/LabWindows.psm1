@@ -4,7 +4,8 @@ The Windows-only commands of a lab host, answered from the JSON document that LA
 
 .DESCRIPTION
 Strict: what is asked for in a way that is not known here is an error, never an empty answer.
-Members of the document: services, events (LogName, ProviderName, Id, TimeCreated, Properties; newest first),
+Members of the document: services, events (LogName, ProviderName, Id, TimeCreated; Properties or Data by name; Level,
+RecordId, Computer, MessageError where wanted), event_logs (by name; without it every log is there),
 mp_preference, mp_status, policy_servers (Url, Scope), computer (name, domain, part_of_domain, version).
 #>
 Set-StrictMode -Version Latest
@@ -92,24 +93,95 @@ function Get-LabService {
 
 function Get-WinEvent {
     [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [hashtable] $FilterHashtable)
-    $keys = @($FilterHashtable.Keys | Where-Object { 'LogName', 'ProviderName', 'Id', 'StartTime' -notcontains $_ })
-    if ($keys.Count -gt 0) { throw "the filter key '$($keys[0])' is not known" }
-    $found = foreach ($one in (Read-State -Member 'events')) { if (Test-Event $one $FilterHashtable) { ConvertTo-Event $one } }
-    if (@($found).Count -eq 0) {
+    param(
+        [Parameter(Mandatory = $true, ParameterSetName = 'Filter')] [hashtable] $FilterHashtable,
+        [Parameter(Mandatory = $true, ParameterSetName = 'List')] [string] $ListLog,
+        [Parameter(Mandatory = $true, ParameterSetName = 'Log')] [string] $LogName,
+        [Parameter(ParameterSetName = 'Log')] [int] $MaxEvents = -1,
+        [Parameter(ParameterSetName = 'Log')] [switch] $Oldest
+    )
+    if ($ListLog) { return Get-LabLog -Name $ListLog -Caller $PSCmdlet }
+    if (-not $FilterHashtable) { $FilterHashtable = @{ LogName = $LogName } }
+    if (-not (Test-Filter -Filter $FilterHashtable -Caller $PSCmdlet)) { return }
+    $found = @(foreach ($one in (Read-State -Member 'events')) { if (Test-Event $one $FilterHashtable) { $one } })
+    $denied = (Get-LabLogState -Name $FilterHashtable.LogName).denied
+    if ($found.Count -eq 0 -or $denied) {
+        # Errors of a query are tolerated: whoever may not read a log is told that nothing in it matches.
         $identity = 'NoMatchingEventsFound,Microsoft.PowerShell.Commands.GetWinEventCommand'
         $text = 'No events were found that match the specified selection criteria.'
         $PSCmdlet.WriteError((New-StandInError $text $identity ObjectNotFound $null))
         return
     }
-    $found | Sort-Object -Property TimeCreated -Descending
+    $sorted = @($found | Sort-Object -Stable -Property { ConvertTo-Time $_.TimeCreated } -Descending:(-not $Oldest))
+    if ($MaxEvents -ge 0) { $sorted = @($sorted | Select-Object -First $MaxEvents) }
+    foreach ($one in $sorted) {
+        # A message that cannot be put together is an error whose identity is its text; the event comes all the same.
+        if ($one.Contains('MessageError')) { $PSCmdlet.WriteError((New-StandInError $one.MessageError $one.MessageError NotSpecified $null)) }
+        ConvertTo-Event $one
+    }
+}
+
+function Get-LabLogState {
+    # enabled, providers (any where none are named), denied, first (the number of the oldest record).
+    param([string] $Name)
+    $plain = @{ enabled = $true; providers = @(); denied = $false; first = 1 }
+    $state = [System.IO.File]::ReadAllText($env:LAB_STATE) | ConvertFrom-Json -AsHashtable -DateKind String
+    if (-not $state.ContainsKey('event_logs')) { return $plain }
+    if (-not $state.event_logs.ContainsKey($Name)) { return }
+    foreach ($key in $state.event_logs[$Name].Keys) {
+        if (-not $plain.ContainsKey($key)) { throw "an event log has no '$key'" }
+        $plain[$key] = $state.event_logs[$Name][$key]
+    }
+    return $plain
+}
+
+function Get-LabLog {
+    param([string] $Name, [System.Management.Automation.PSCmdlet] $Caller)
+    $null = Read-State -Member 'event_logs'
+    $log = Get-LabLogState -Name $Name
+    if ($null -ne $log -and $log.denied) {
+        $cause = [System.UnauthorizedAccessException]::new('Attempted to perform an unauthorized operation.')
+        $error_ = [System.Exception]::new("Could not retrieve information about the $Name log. Error: $($cause.Message)", $cause)
+        $Caller.WriteError([System.Management.Automation.ErrorRecord]::new(
+                $error_, 'LogInfoUnavailable,Microsoft.PowerShell.Commands.GetWinEventCommand', 'NotSpecified', $null))
+    }
+    if ($null -eq $log -or $log.denied) {
+        $identity = 'NoMatchingLogsFound,Microsoft.PowerShell.Commands.GetWinEventCommand'
+        $Caller.WriteError((New-StandInError "There is no '$Name' log on this computer." $identity ObjectNotFound $null))
+        return
+    }
+    $count = @((Read-State -Member 'events') | Where-Object { $_.LogName -eq $Name }).Count
+    New-Row @{ LogName = $Name; IsEnabled = $log.enabled; RecordCount = [long] $count; OldestRecordNumber = [long] $log.first } `
+        'System.Diagnostics.Eventing.Reader.EventLogConfiguration'
+}
+
+function Test-Filter {
+    param([hashtable] $Filter, [System.Management.Automation.PSCmdlet] $Caller)
+    $keys = @($Filter.Keys | Where-Object { 'LogName', 'ProviderName', 'Id', 'Level', 'StartTime' -notcontains $_ })
+    if ($keys.Count -gt 0) { throw "the filter key '$($keys[0])' is not known" }
+    if ($Filter.ContainsKey('Id') -and @($Filter.Id).Count -gt 20) { throw 'of a filter of so many IDs Windows says that nothing matches' }
+    $log = Get-LabLogState -Name $Filter.LogName
+    if ($null -eq $log) {
+        $identity = 'NoMatchingLogsFound,Microsoft.PowerShell.Commands.GetWinEventCommand'
+        $Caller.WriteError((New-StandInError "There is no '$($Filter.LogName)' log." $identity ObjectNotFound $null))
+        return $false
+    }
+    if ($Filter.ContainsKey('ProviderName') -and $log.providers.Count -gt 0 -and $log.providers -notcontains $Filter.ProviderName) {
+        $identity = 'NoMatchingProvidersFound,Microsoft.PowerShell.Commands.GetWinEventCommand'
+        $Caller.WriteError((New-StandInError "There is no provider '$($Filter.ProviderName)'." $identity ObjectNotFound $null))
+        return $false
+    }
+    return $true
 }
 
 function Test-Event {
     param([System.Collections.IDictionary] $Entry, [hashtable] $Filter)
-    foreach ($key in 'LogName', 'ProviderName', 'Id') {
+    foreach ($key in 'LogName', 'ProviderName') {
         if ($Filter.ContainsKey($key) -and $Entry[$key] -ne $Filter[$key]) { return $false }
     }
+    if ($Filter.ContainsKey('Id') -and @($Filter.Id) -notcontains $Entry.Id) { return $false }
+    $level = if ($Entry.Contains('Level')) { $Entry.Level } else { 4 }
+    if ($Filter.ContainsKey('Level') -and @($Filter.Level) -notcontains $level) { return $false }
     $time = ConvertTo-Time $Entry.TimeCreated
     return -not ($Filter.ContainsKey('StartTime') -and $time -lt $Filter.StartTime)
 }
@@ -121,11 +193,33 @@ function ConvertTo-Time {
 
 function ConvertTo-Event {
     param([System.Collections.IDictionary] $Entry)
-    $properties = @(foreach ($value in $Entry.Properties) { [pscustomobject] @{ Value = $value } })
-    return New-Row @{
+    $values = if ($Entry.Contains('Data')) { $Entry.Data.Values } else { $Entry.Properties }
+    $properties = @(foreach ($value in $values) { [pscustomobject] @{ Value = $value } })
+    $row = New-Row @{
         LogName = $Entry.LogName; ProviderName = $Entry.ProviderName; Id = $Entry.Id
         TimeCreated = (ConvertTo-Time $Entry.TimeCreated); Properties = $properties
     } 'System.Diagnostics.Eventing.Reader.EventLogRecord'
+    $xml = ConvertTo-EventXml $Entry
+    $row | Add-Member -MemberType ScriptMethod -Name 'ToXml' -Value { $xml }.GetNewClosure() -PassThru
+}
+
+function ConvertTo-EventXml {
+    # What EventRecord.ToXml() gives: no rendered text, whatever the language.
+    param([System.Collections.IDictionary] $Entry)
+    $of = { param([string] $Name, [string] $Otherwise) if ($Entry.Contains($Name)) { [string] $Entry[$Name] } else { $Otherwise } }
+    $escape = { param([string] $Text) [System.Security.SecurityElement]::Escape($Text).Replace('&apos;', "'") }
+    $time = [datetimeoffset]::Parse($Entry.TimeCreated, [cultureinfo]::InvariantCulture).UtcDateTime
+    $data = if ($Entry.Contains('Data')) {
+        foreach ($name in $Entry.Data.Keys) { "<Data Name='$name'>$(& $escape $Entry.Data[$name])</Data>" }
+    }
+    elseif ($Entry.Contains('Properties')) { foreach ($value in $Entry.Properties) { "<Data>$(& $escape $value)</Data>" } }
+    return "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>" +
+        "<Provider Name='$($Entry.ProviderName)'/><EventID>$($Entry.Id)</EventID><Version>0</Version>" +
+        "<Level>$(& $of 'Level' '4')</Level><Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords>" +
+        "<TimeCreated SystemTime='$($time.ToString('yyyy-MM-ddTHH:mm:ss.fffffffZ', [cultureinfo]::InvariantCulture))'/>" +
+        "<EventRecordID>$(& $of 'RecordId' '')</EventRecordID><Correlation/><Execution ProcessID='4776' ThreadID='1'/>" +
+        "<Channel>$($Entry.LogName)</Channel><Computer>$(& $of 'Computer' $env:COMPUTERNAME)</Computer><Security/>" +
+        "</System><EventData>$($data -join '')</EventData></Event>"
 }
 
 function Get-MpPreference {
