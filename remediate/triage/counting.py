@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from remediate.triage.symptoms import Symptom, symptoms_of
 LONGEST_PROOF = 400
 # Formats in which people and consoles write times without a fraction: CSV, pasted events and lines.
 _TO_THE_SECOND = frozenset({"event-csv", "text"})
+# An entry that names a device follows its reason within so many bytes of a svclog, or lines, or events. There are no
+# more processes than ranges of a source are in hand at a time.
+_NEAR, _MOST_PLACES = 65_536, 64
 _LONGEST_REMEMBERED, _MOST_REMEMBERED = 600, 2000
 
 
@@ -133,10 +137,10 @@ class Fold:
     def _follow(self, symptoms: tuple[Symptom, ...], record: Record, subject: Subject, source: _OpenSource) -> None:
         """Let an entry that names a device but no reason tell whose request the reason before it in its source hit."""
         reasons = tuple(symptom for symptom in symptoms if symptom.kind in ("problem", "warning", "unknown"))
+        before = source.before(record, reasons if not subject.device else ())
         if not reasons and subject.device:
-            for symptom in source.reasons:
+            for symptom in before:
                 self.tallies[symptom].add_request(record, subject)
-        source.reasons = reasons if not subject.device else ()
 
     def _is_copy(self, record: Record, subject: Subject) -> bool:
         """Whether the same event was read before: by its record ID, or by time, host and text.
@@ -169,7 +173,21 @@ class _OpenSource:
     def __init__(self) -> None:
         self.matched = 0
         self.zones: set[str] = set()
-        self.reasons: tuple[Symptom, ...] = ()
+        self._places: list[tuple[int, tuple[Symptom, ...]]] = []
+
+    def before(self, record: Record, reasons: tuple[Symptom, ...]) -> tuple[Symptom, ...]:
+        """Return the reasons of the entry right before, and note those of this one.
+
+        Entries of ranges of one source that are read side by side come interleaved: so many places are remembered as
+        ranges may be in hand, and what lies further apart than _NEAR has nothing to do with each other.
+        """
+        at = bisect_right(self._places, record.position, key=lambda place: place[0])
+        near = at > 0 and record.position - self._places[at - 1][0] <= _NEAR
+        found = self._places.pop(at - 1)[1] if near else ()
+        self._places.insert(at - near, (record.position, reasons))
+        if len(self._places) > _MOST_PLACES:
+            del self._places[0]
+        return found
 
 
 def count(items: Iterable[Record | Skipped | SourceRead], signatures: Signatures, *, since: str = "") -> Fold:
@@ -223,4 +241,5 @@ def _told(record: Record) -> str:
 
 
 def _essence(record: Record) -> str:
-    return " ".join((record.text or " ".join(record.data.values())).casefold().split())
+    told = " ".join((record.text or " ".join(record.data.values())).casefold().split())
+    return told or f"{record.provider} {record.event_id}"

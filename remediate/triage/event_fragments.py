@@ -109,12 +109,19 @@ def fragment_at(part: Part, tags: Tags, position: int, *, done: int) -> Fragment
 
 
 _REFERENCE = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));")
-_NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+# The ampersand comes last: what it becomes is not resolved again.
+_NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 
 
 def unescaped(text: str) -> str:
     """Resolve XML's own five entities and character references, once; any other entity stays as it is written."""
-    return _REFERENCE.sub(_character, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    if "&#" in text:
+        return _REFERENCE.sub(_character, text)
+    for name, character in _NAMED.items():
+        text = text.replace(f"&{name};", character)
+    return text
 
 
 def _character(found: re.Match[str]) -> str:

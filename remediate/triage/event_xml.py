@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from remediate.triage.encoding import shown
 from remediate.triage.event_fragments import Part, Tags, all_fragments, attribute, flat, inner, parts
@@ -24,6 +25,15 @@ _MOST_VALUES = 100
 _ID = re.compile(r"<EventID(?:\s[^<>]{0,200})?>\s*(\d{1,9})\s*<")
 _LEAF = re.compile(r"<([A-Za-z_][\w.:-]{0,100})(?:\s[^<>]{0,1000})?>([^<]+)</\1\s*>")
 _NAME = re.compile(r"\sName\s*=\s*([\"'])(.*?)\1")
+# System and EventData as Windows and the evtx library write them; whoever writes them otherwise is read more slowly.
+_SYSTEM = re.compile(
+    r"<System><Provider Name=(?P<q>[\"'])(?P<provider>[^<>\"']*)(?P=q)[^<>]*>(?:</Provider>)?"
+    r"<EventID[^<>]*>(?P<id>\d{1,9})</EventID>(?:<(?!TimeCreated)[^<]*){0,20}"
+    r"<TimeCreated SystemTime=(?P=q)(?P<time>[^<>\"']*)(?P=q)/?>(?:</TimeCreated>)?"
+    r"<EventRecordID>(?P<number>\d{1,20})</EventRecordID>(?:<(?!Channel)[^<]*){0,20}"
+    r"<Channel>(?P<channel>[^<>]*)</Channel><Computer>(?P<host>[^<>]*)</Computer>"
+)
+_DATA = re.compile(r"<Data(?: Name=([\"'])([^<>&\"']*)\1)?>([^<]*)</Data>")
 
 
 def scan(chunks: Iterable[bytes], origin: Origin) -> Iterator[Item]:
@@ -46,7 +56,9 @@ def scan(chunks: Iterable[bytes], origin: Origin) -> Iterator[Item]:
 
 
 def wanted(event: Record, search: Search) -> bool:
-    """Whether an event is looked for by its id, or holds a code or a text."""
+    """Whether an event is looked for by its id, or holds a code or a text and is none of those that tell of nothing."""
+    if search.is_routine(event.event_id, event.provider, event.channel):
+        return False
     if search.wants(event.event_id, event.provider, event.channel) or search.holds(event.text):
         return True
     return any(search.holds(value) for value in event.data.values())
@@ -62,9 +74,8 @@ def _too_long(part: Part, origin: Origin) -> Iterator[Item]:
 
 def event_of(xml: str, origin: Origin, *, kind: str, position: int, record_id: str = "") -> Record:
     """Return one Event element as a record. What is missing in it stays empty."""
-    system = inner(xml, "System")
-    found = _ID.search(system)
-    when = origin.moment(attribute(system, "TimeCreated", "SystemTime"))
+    system = _system(xml)
+    when = origin.moment(system.time)
     data = _values(xml)
     message = flat(inner(inner(xml, "RenderingInfo"), "Message"))
     return Record(
@@ -73,21 +84,58 @@ def event_of(xml: str, origin: Origin, *, kind: str, position: int, record_id: s
         position=position,
         when=when.when,
         zone=when.zone,
-        channel=flat(inner(system, "Channel")),
-        provider=attribute(system, "Provider", "Name"),
-        event_id=int(found[1]) if found else 0,
-        record_id=record_id or flat(inner(system, "EventRecordID")),
-        host=flat(inner(system, "Computer")),
+        channel=system.channel,
+        provider=system.provider,
+        event_id=int(system.event_id or 0),
+        record_id=record_id or system.record_id,
+        host=system.host,
         text=(message or "; ".join(data.values()))[:LONGEST_TEXT],
         data=data,
+    )
+
+
+class _System(NamedTuple):
+    """The properties of an event, as they stand in its System element."""
+
+    provider: str
+    event_id: str
+    time: str
+    record_id: str
+    channel: str
+    host: str
+
+
+def _system(xml: str) -> _System:
+    found = _SYSTEM.search(xml)
+    if found:
+        read = flat if "&" in found.group() else str.strip
+        return _System(*map(read, found.group("provider", "id", "time", "number", "channel", "host")))
+    text = inner(xml, "System")
+    number = _ID.search(text)
+    return _System(
+        attribute(text, "Provider", "Name"),
+        number[1] if number else "",
+        attribute(text, "TimeCreated", "SystemTime"),
+        *(flat(inner(text, element)) for element in ("EventRecordID", "Channel", "Computer")),
     )
 
 
 def _values(xml: str) -> dict[str, str]:
     """EventData by name, or by number from 1 on as messages count them; else the leaves of UserData."""
     body = inner(xml, "EventData")
-    values = dict(_data(body)) if body else {}
+    values = _plain_data(body) or dict(_data(body)) if body else {}
     return values or dict(_leaves(inner(xml, "UserData")))
+
+
+def _plain_data(body: str) -> dict[str, str]:
+    """Where every value has a start tag as Windows writes it, no markup, and an end tag; else nothing."""
+    found = _DATA.findall(body)
+    if len(found) != body.count("<Data") or len(found) > _MOST_VALUES:
+        return {}
+    return {
+        name or str(at): (flat(text) if "&" in text else text.strip())[:LONGEST_TEXT]
+        for at, (_, name, text) in enumerate(found, 1)
+    }
 
 
 def _data(body: str) -> Iterator[tuple[str, str]]:

@@ -23,12 +23,13 @@ class Needles(msgspec.Struct, frozen=True, kw_only=True):
     zeros.
     `texts` are literal and found in the case they are given in. `event_ids` are (provider or channel, event id), the
     first in any case; an empty first part stands for any provider. They apply to records that have an event id.
-    `everything` lets all records through.
+    `routine` are events that tell of no failure, whatever stands in them. `everything` lets all records through.
     """
 
     codes: frozenset[int] = frozenset()
     texts: frozenset[str] = frozenset()
     event_ids: frozenset[tuple[str, int]] = frozenset()
+    routine: frozenset[tuple[str, int]] = frozenset()
     everything: bool = False
 
 
@@ -43,9 +44,12 @@ class Search:
         self._numbers = frozenset(number for _, number in needles.event_ids)
         self._any_provider = frozenset(number for name, number in needles.event_ids if not name)
         self._events = frozenset((name.lower(), number) for name, number in needles.event_ids)
+        self._routine = frozenset((name.lower(), number) for name, number in needles.routine)
 
     def positions(self, data: bytes) -> list[int]:
-        """Return one position in each needle that stands in the data, sorted."""
+        """Return one position in each needle that stands in the data, sorted. A hole in a file is not searched."""
+        if data.startswith(_HOLE) and data == bytes(len(data)):
+            return []
         there = (pattern for gate, pattern in self._patterns if gate in data)
         return sorted(found.start() for pattern in there for found in pattern.finditer(data))
 
@@ -73,6 +77,13 @@ class Search:
     def wants(self, event_id: int, *names: str) -> bool:
         """Whether the event is looked for, by its provider or its channel."""
         return event_id in self._any_provider or any((name.lower(), event_id) in self._events for name in names)
+
+    def is_routine(self, event_id: int, *names: str) -> bool:
+        """Whether the event tells of no failure, by its provider or its channel."""
+        return any((name.lower(), event_id) in self._routine for name in names)
+
+
+_HOLE = bytes(64)
 
 
 def _spellings(needles: Needles) -> str:

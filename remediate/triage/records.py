@@ -16,7 +16,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `when` is UTC, ISO 8601 with Z, empty where the entry has no time; `zone` says how the source gave it: `utc`,
     `local` (the source's own zone is not known and was taken as `assumed_zone`), an offset such as `+01:00`, or empty.
-    `kind` is the format (`svclog`, `evtx`, `event-xml`, `event-csv`, `text`, `omadm`, `request-file`, `facts`).
+    `kind` is the format (`svclog`, `evtx`, `event-log` of a live host, `event-xml`, `event-csv`, `text`, `omadm`,
+    `request-file`, `facts`).
     `data` are named values of an event (EventData, UserData), `text` its message or the line, at most LONGEST_TEXT.
     """
 

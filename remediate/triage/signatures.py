@@ -19,7 +19,9 @@ from remediate.triage.needles import Needles
 
 FOLDER = "signatures"
 
-Kind = Literal["problem", "warning", "consequence", "success"]
+Kind = Literal["problem", "warning", "consequence", "success", "routine"]
+# Nobody looks for help with these.
+_WITHOUT_PLAYBOOK = ("success", "routine")
 Key = TypeVar("Key", int, str, tuple[str, int])
 
 
@@ -42,7 +44,8 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     A code decides (any spelling), a text only where no code stands, an event where neither does; so `texts`, by
     language, are such as nothing else says. A `warning` is weak by itself; a `consequence` is logged beside a problem
-    and does not say which; a `success` is what a request that went well leaves.
+    and does not say which; a `success` is what a request that went well leaves, and `routine` what shows nothing, even
+    where a code stands in it.
     """
 
     id: str
@@ -82,8 +85,12 @@ class Signatures(msgspec.Struct, frozen=True):
     def needles(self) -> Needles:
         """What a reader has to look for."""
         texts = {text for one in self.all for text in one.every_text}
-        events = {key for one in self.all for event in one.events for key in _as_written(event)}
-        return Needles(codes=frozenset(self.by_code), texts=frozenset(texts), event_ids=frozenset(events))
+        routine = {key for one in self.all if one.kind == "routine" for key in _events_of(one)}
+        events = {key for one in self.all if one.kind != "routine" for key in _events_of(one)}
+        return Needles(
+            codes=frozenset(self.by_code), texts=frozenset(texts), event_ids=frozenset(events),
+            routine=frozenset(routine),
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
@@ -116,7 +123,7 @@ def _wrong(signature: Signature, stem: str, playbooks: Iterable[str]) -> Iterato
     """Yield the first thing that is wrong with it."""
     if signature.id != stem:
         yield f"its id {signature.id!r} is not the name of its file"
-    elif signature.kind != "success" and signature.playbook not in playbooks:
+    elif signature.kind not in _WITHOUT_PLAYBOOK and signature.playbook not in playbooks:
         yield f"there is no playbook {signature.playbook!r}"
     elif not (signature.codes or signature.texts or any(event.decides for event in signature.events)):
         yield "it has neither a code nor a text nor an event"
@@ -167,5 +174,7 @@ def _claim(claimed: dict[Key, Signature], keys: Iterable[Key], owner: Signature)
             )
 
 
-def _as_written(event: Events) -> Iterator[tuple[str, int]]:
-    return ((place, number) for place in (event.channel, event.provider) if place for number in event.ids)
+def _events_of(signature: Signature) -> Iterator[tuple[str, int]]:
+    """(channel or provider, ID) of each event, as they are written."""
+    for event in signature.events:
+        yield from ((place, number) for place in (event.channel, event.provider) if place for number in event.ids)

@@ -1,41 +1,51 @@
-"""Files side by side, each in a process of its own; a large svclog in ranges.
+"""Files side by side in several processes, of which this one is the first; a large svclog in ranges.
 
-Processes are started with spawn, as Windows knows no other way. Items come through a queue of limited length, so that
-a slow reader of items slows the processes and nothing piles up.
+Processes are started with spawn, as Windows knows no other way. This one reads while they start, and whoever is done
+takes what is next. Items come through a queue of limited length, so that a slow reader of items slows the processes and
+nothing piles up.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import tzinfo
 from itertools import pairwise
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.queues import Queue
+from multiprocessing.sharedctypes import Synchronized
 from queue import Empty
 from typing import Any
 
 from remediate.triage.encoding import encoding_of
 from remediate.triage.needles import Needles, Search
-from remediate.triage.records import Skipped
+from remediate.triage.records import Record, Skipped
 from remediate.triage.sources_formats import kind_of
 from remediate.triage.sources_open import Span, opened
 from remediate.triage.sources_origin import Ends, Item, Origin
 from remediate.triage.svclog import KIND as SVCLOG
 
-# Below these a process costs more than it saves: it starts in a third of a second, in which one reads 100 MB.
-SMALLEST_RANGE = 96 << 20
+# Ranges as short as this keep all processes at work to the end.
+RANGE = 48 << 20
+# Below this a process costs more than it saves: it starts in a third of a second, in which one reads 100 MB.
 SMALLEST_WORK = 192 << 20
-_BATCH = 256
-_WAITING = 32
+# What is handed over at once, as items and as bytes of text, and how many such batches wait to be taken.
+_BATCH, _BATCH_BYTES, _WAITING = 256, 1 << 20, 16
+# This process looks for what others found after so many items of its own.
+_ITEMS_BETWEEN_LOOKS = 64
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_TO_END = 5.0
+_NOTHING = 1 << 30
 
 
 def side_by_side(
     spans: Iterable[Span | Skipped], needles: Needles, origin: Origin, *, jobs: int
 ) -> Iterator[Item | Ends]:
-    """Yield what comes of all spans, read by `jobs` processes; little is read right here."""
+    """Yield what comes of all spans, read by `jobs` processes with this one; little is read by this one alone."""
     from remediate.triage.sources import read_span
 
     work: list[tuple[int, Span]] = []
@@ -43,23 +53,23 @@ def side_by_side(
         if isinstance(span, Skipped):
             yield span
         else:
-            work.extend(_ranges(span, jobs))
-    if sum(size for size, _ in work) < SMALLEST_WORK:
+            work.extend(_ranges(span))
+    if len(work) < 2 or sum(size for size, _ in work) < SMALLEST_WORK:
         for _, span in work:
             yield from read_span(span, origin)
         return
     ordered = [span for _, span in sorted(work, key=lambda sized: -sized[0])]
-    with _Pool(ordered, needles, origin.assumed_zone, jobs=min(jobs, len(ordered))) as pool:
+    with _Pool(ordered, needles, origin, others=min(jobs, len(ordered)) - 1) as pool:
         yield from pool.items()
 
 
-def _ranges(span: Span, jobs: int) -> list[tuple[int, Span]]:
+def _ranges(span: Span) -> list[tuple[int, Span]]:
     """A svclog is cut anywhere; what the cuts go through is put together afterwards."""
     try:
         with ExitStack() as stack:
             reading, _ = opened(span, stack)
             size = reading.limit or 0
-            count = min(jobs, size // SMALLEST_RANGE)
+            count = size // RANGE
             if count < 2 or len(span.paths) > 1 or not _can_be_cut(reading.beginning(), span.name):
                 return [(size, span)]
     except OSError:
@@ -73,68 +83,117 @@ def _can_be_cut(beginning: bytes, name: str) -> bool:
 
 
 class _Pool:
-    """The processes, what they have in hand, and the queue through which items come."""
+    """The other processes, what each has in hand, and the queue through which items come."""
 
-    def __init__(self, work: list[Span], needles: Needles, zone: tzinfo, *, jobs: int) -> None:
+    def __init__(self, work: list[Span], needles: Needles, origin: Origin, *, others: int) -> None:
         context: SpawnContext = multiprocessing.get_context("spawn")
-        self._work, self._begun, self._ended = work, dict[int, int](), set[int]()
-        self._tasks: Queue[Any] = context.Queue()
+        self._work, self._origin, self._ended = work, origin, set[int]()
+        self._begun: Synchronized[int] = context.Value("i", 0)
         self._found: Queue[Any] = context.Queue(_WAITING)
-        for number in (*range(len(work)), *([None] * jobs)):
-            self._tasks.put(number)
-        arguments = (work, needles, zone, self._tasks, self._found)
+        arguments = (work, needles, origin.assumed_zone, self._begun, self._found)
         self._processes: list[SpawnProcess] = [
-            context.Process(target=_worker, args=(number, *arguments), daemon=True) for number in range(jobs)
+            context.Process(target=_worker, args=arguments, daemon=True) for _ in range(others)
         ]
 
     def __enter__(self) -> _Pool:
-        for process in self._processes:
-            process.start()
+        with _without_interrupts():
+            for process in self._processes:
+                process.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
+            process.join(_SECONDS_TO_END if len(self._ended) == len(self._work) else 0)
             if process.is_alive():
                 process.terminate()
             process.join()
-        for queue in (self._tasks, self._found):
-            queue.cancel_join_thread()
-            queue.close()
+        self._found.close()
 
     def items(self) -> Iterator[Item | Ends]:
         """Yield items until everything was read, or nobody is left to read it."""
-        while len(self._ended) < len(self._work):
+        from remediate.triage.sources import read_span
+
+        while (task := _next(self._begun)) < len(self._work):
+            for number, item in enumerate(read_span(self._work[task], self._origin, threads=1), 1):
+                yield item
+                if number % _ITEMS_BETWEEN_LOOKS == 0:
+                    yield from self._handed_over()
+            self._ended.add(task)
+            yield from self._handed_over()
+        while len(self._ended) < len(self._work) and self._goes_on():
+            yield from self._handed_over(seconds=_SECONDS_BETWEEN_LOOKS)
+        for task in sorted(set(range(len(self._work))) - self._ended):
+            yield Skipped(source=self._work[task].name, what="the process that read it ended: it was not read whole")
+
+    def _goes_on(self) -> bool:
+        return any(process.is_alive() for process in self._processes) or not self._found.empty()
+
+    def _handed_over(self, *, seconds: float = 0.0) -> Iterator[Item | Ends]:
+        """Yield what others found by now; for the first of it so many seconds are waited."""
+        while True:
             try:
-                _, task, batch = self._found.get(timeout=_SECONDS_BETWEEN_LOOKS)
+                task, batch = self._found.get(timeout=seconds) if seconds else self._found.get_nowait()
             except Empty:
-                if not any(process.is_alive() for process in self._processes) and self._found.empty():
-                    break
-                continue
+                return
+            yield from batch or ()
             if batch is None:
                 self._ended.add(task)
-            else:
-                yield from batch
-        for task in range(len(self._work)):
-            if task not in self._ended:
-                yield Skipped(
-                    source=self._work[task].name, what="the process that read it ended: it was not read whole"
-                )
+            seconds = 0.0
 
 
-def _worker(
-    number: int, work: list[Span], needles: Needles, zone: tzinfo, tasks: Queue[Any], found: Queue[Any]
-) -> None:
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started here ignores Ctrl+C, of which it would tell at length: this process ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_with_the_first() -> None:
+    """A process whose parent was killed would wait for ever for somebody to take what it found."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _next(begun: Synchronized[int]) -> int:
+    """Return what is to be read next, by its number. Where a process was killed while it asked, nothing more is begun,
+    and what was not is told of."""
+    if not begun.get_lock().acquire(timeout=_SECONDS_TO_END):
+        return _NOTHING
+    number = begun.value
+    begun.value = number + 1
+    begun.get_lock().release()
+    return number
+
+
+def _worker(work: list[Span], needles: Needles, zone: tzinfo, begun: Synchronized[int], found: Queue[Any]) -> None:
     """Read one span after the other until there is none."""
     from remediate.triage.sources import read_span
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     origin = Origin("", Search(needles), zone)
-    while (task := tasks.get()) is not None:
-        batch: list[Item | Ends] = []
-        for item in read_span(work[task], origin, threads=1):
-            batch.append(item)
-            if len(batch) >= _BATCH:
-                found.put((number, task, batch))
-                batch = []
-        if batch:
-            found.put((number, task, batch))
-        found.put((number, task, None))
+    while (task := _next(begun)) < len(work):
+        for batch in _batches(read_span(work[task], origin, threads=1)):
+            found.put((task, batch))
+        found.put((task, None))
+
+
+def _batches(items: Iterable[Item | Ends]) -> Iterator[list[Item | Ends]]:
+    batch: list[Item | Ends] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += len(item.text) if isinstance(item, Record) else 0
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -19,6 +19,8 @@ NO_MOMENT = Moment()
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
 )
+# What a log holds most of: it can be read at once.
+_WHOLE_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z")
 # Windows writes a date in the short format of whoever looks at it: 5/31/2026 3:17:54 PM, 31.05.2026 15:17:54.
 _SHORT = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4}),? (\d{1,2}):(\d\d):(\d\d)(?:\s?([AP])\.?M\.?)?", re.IGNORECASE)
 # What stands at the beginning of a line before its time, at most: a bracket, a quote, a severity.
@@ -27,6 +29,11 @@ _LEAD = 24
 
 def moment(text: str, assumed_zone: tzinfo = UTC) -> Moment:
     """Return the first time in the text, NO_MOMENT where there is none or it cannot be (month 13)."""
+    if _WHOLE_UTC.fullmatch(text):
+        try:
+            return Moment(f"{datetime.fromisoformat(text).isoformat(timespec='milliseconds')[:23]}Z", "utc")
+        except ValueError:
+            return NO_MOMENT
     found = _ISO.search(text) or _SHORT.search(text)
     if found is None:
         return NO_MOMENT

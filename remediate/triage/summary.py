@@ -83,7 +83,7 @@ class _Summary:
         name = HResult.parse(symptom.code).name if symptom.code else ""
         title, meaning, playbook = self._described(symptom, name)
         return Problem(
-            kind="problem" if symptom.kind == "success" else symptom.kind,
+            kind=symptom.kind if symptom.kind != "success" and symptom.kind != "routine" else "problem",
             signature=symptom.signature, code=symptom.code, name=name, title=title, meaning=meaning, playbook=playbook,
             command=_command(symptom, playbook, self.where),
             count=tally.count,

@@ -7,13 +7,15 @@ from typing import Literal, NamedTuple
 
 from remediate.adcs.hresult import HResult, found_in
 from remediate.triage.records import Record
-from remediate.triage.signatures import Signature, Signatures
+from remediate.triage.signatures import Kind, Signature, Signatures
+
+SymptomKind = Literal[Kind, "unknown"]
 
 
 class Symptom(NamedTuple):
     """A signature that was seen, with the code where one was; `signature` is empty for a code that nothing knows."""
 
-    kind: Literal["problem", "warning", "unknown", "consequence", "success"]
+    kind: SymptomKind
     signature: str
     code: str = ""
 
@@ -25,8 +27,8 @@ def symptoms_of(record: Record, signatures: Signatures) -> tuple[Symptom, ...]:
     Codes of .NET's own (0x8013xxxx) only wrap a reason, so a text beside them counts.
     """
     event = _by_event(record, signatures)
-    if event and event.kind == "success":
-        return (Symptom("success", event.id),)
+    if event and event.kind in ("success", "routine"):
+        return (Symptom("success", event.id),) if event.kind == "success" else ()
     whole = "\n".join((record.text, *record.data.values()))
     coded = tuple(_by_code(record, found_in(whole, also=signatures.by_code), signatures))
     if any(symptom.signature or not _only_wraps(symptom) for symptom in coded):

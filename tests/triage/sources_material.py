@@ -46,13 +46,14 @@ def found_in(*inputs: Path | Stream, needles: Needles = NEEDLES, jobs: int = 1) 
     )
 
 
-def trace(message: str, *, minute: int = 0, zone: str = "Z") -> str:
+def trace(message: str, *, minute: int = 0, second: int = 30, zone: str = "Z") -> str:
     """One record of a service trace file."""
     return (
         '<E2ETraceEvent xmlns="http://schemas.microsoft.com/2004/06/E2ETraceEvent">'
         '<System xmlns="http://schemas.microsoft.com/2004/06/windows/eventlog/system"><EventID>7</EventID><Type>3</Type>'
         '<SubType Name="Error">0</SubType><Level>2</Level>'
-        f'<TimeCreated SystemTime="2026-11-23T09:{minute % 60:02}:30.6250000{zone}" /><Source Name="NDESConnector" />'
+        f'<TimeCreated SystemTime="2026-11-23T09:{minute % 60:02}:{second:02}.6250000{zone}" />'
+        '<Source Name="NDESConnector" />'
         '<Correlation ActivityID="{00000000-0000-0000-0000-000000000000}" />'
         '<Execution ProcessName="NDESConnectorSvc" ProcessID="4776" ThreadID="1" /><Channel/>'
         f"<Computer>CONN1</Computer></System><ApplicationData>{escape(message)}</ApplicationData></E2ETraceEvent>"

@@ -184,6 +184,30 @@ def test_the_device_that_is_named_behind_a_reason_was_hit_by_it() -> None:
     assert row(made, "submission_pending").devices == 0
 
 
+def test_entries_of_ranges_that_are_read_side_by_side_are_not_mixed_up() -> None:
+    def entry(text: str, position: int) -> Record:
+        return line(text, when=f"2026-11-02T10:00:00.{position:09}Z", position=position)
+
+    def told(number: int, start: int, text: str) -> list[Record]:
+        named = f"Issuing Pfx certificate for Device ID {DEVICE}{number} failed"
+        return [entry(text, start), entry(named, start + 900)]
+
+    one, other = told(1, 5_000, RPC), told(2, 50_000_000, "0x80094012")
+    for items in ([*one, *other], [one[0], other[0], one[1], other[1]], [other[0], one[0], one[1], other[1]]):
+        made = report(items)
+        assert [row(made, name).requests.failing_last for name in ("rpc_server_unavailable", "template_denied")] == [
+            (f"device:{DEVICE}1",), (f"device:{DEVICE}2",),
+        ]  # fmt: skip
+    far = [entry(RPC, 5), entry(one[1].text, 500_000)]
+    assert row(report(far), "rpc_server_unavailable").devices == 0
+
+
+def test_events_without_a_text_are_told_apart_by_their_id() -> None:
+    at = {"when": "2026-11-02T10:00:00.123Z", "host": "conn1"}
+    made = report([event(number, provider=CONNECTOR, channel=f"{number}", **at) for number in (1003, 1101)])
+    assert row(made, "intune_out_of_reach").count == 2
+
+
 def test_a_denial_points_to_the_reason_that_the_ca_logs() -> None:
     denied = line("IssuePfx - The submission failed: Denied by Policy Module")
     reason = event(53, provider=CA, record_id="1", Reason="0x80094812", AdditionalInformation="Nekad av principmodulen")

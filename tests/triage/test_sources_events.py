@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from remediate.triage.needles import Needles
 from remediate.triage.records import Record
@@ -57,6 +59,58 @@ def test_an_event_is_wanted_by_channel_provider_or_id_alone(tmp_path: Path) -> N
     assert [record.event_id for record in found_in(file, needles=by_provider).records] == [128]
 
 
+def test_of_what_is_routine_nothing_comes_and_it_is_counted(tmp_path: Path) -> None:
+    routine = Needles(codes=NEEDLES.codes, routine=frozenset({("microsoft-intune-certificateconnectors", 1020)}))
+    said = (("Message", "0x80094015"),)
+    file = write(tmp_path / "a.evtx", [Event(1020, data=said), Event(1021, data=said), Event(1020, "Other", data=said)])
+    found = found_in(file, needles=routine)
+    assert [(record.record_id, record.event_id) for record in found.records] == [("2", 1021), ("3", 1020)]
+    assert found.scanned == 3
+    export = tmp_path / "a.xml"
+    export.write_text(xml(1020, "0x80094015").replace(CA, "Microsoft-Intune-CertificateConnectors"))
+    assert not found_in(export, needles=routine).records
+
+
+def test_providers_of_any_length_and_events_of_any_shape_in_one_log(tmp_path: Path) -> None:
+    lengths = (1, 300, 20, 120, 38)
+    calm = [Event(5, "p" * length, bare=bare, data=(("a", "b"),)) for length in lengths for bare in (True, False)]
+    said = [Event(9, "q" * length, data=(("a", "0x80094015"),)) for length in lengths]
+    file = write(tmp_path / "a.evtx", (calm + said + [Event(128, CA)]) * 30)
+    found = found_in(file)
+    assert len(found.records) == 30 * (len(said) + 1) and found.scanned == 30 * (len(calm) + len(said) + 1)
+    assert [int(record.record_id) for record in found.records] == sorted(
+        int(record.record_id) for record in found.records
+    )
+
+
+def test_more_providers_than_are_remembered(tmp_path: Path) -> None:
+    said = (("a", "0x80094015"),)
+    file = write(
+        tmp_path / "a.evtx", (Event(9, f"p{number}", data=said if number % 2 else ()) for number in range(3000))
+    )
+    assert [int(record.record_id) for record in found_in(file).records] == list(range(2, 3001, 2))
+
+
+def test_an_event_is_read_alike_from_any_layout_of_its_xml(tmp_path: Path) -> None:
+    """As Windows writes it, in lines, and with blanks and properties that nobody expects."""
+    as_written = xml(128, "A &amp; B").replace("<Data/>", "")
+    in_lines = as_written.replace("><", ">\n  <").replace("'", '"')
+    spread = as_written.replace("<Data>", "<Data >").replace("<EventID", "<Version >0</Version ><EventID")
+    (plain,), *others = (
+        found_in(Stream("-", io.BytesIO(text.encode()))).records for text in (as_written, in_lines, spread)
+    )
+    assert (plain.record_id, plain.host, plain.data) == ("77", "ca01.contoso.test", {"RequestId": "16", "2": "A & B"})
+    assert others == [[replace(plain, position=0)]] * 2
+
+
+def test_a_log_that_wraps_around_tells_its_first_and_last_time(tmp_path: Path) -> None:
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    order = (*range(500, 900), *range(500))
+    file = write(tmp_path / "a.evtx", (Event(1, when=began + timedelta(minutes=minute)) for minute in order))
+    (source,) = found_in(file).reads
+    assert (source.first, source.last) == ("2026-11-01T00:00:00.000Z", "2026-11-01T14:59:00.000Z")
+
+
 def test_a_damaged_chunk_costs_its_own_records(tmp_path: Path) -> None:
     file = write(tmp_path / "a.evtx", [FAILED] * 900)
     whole = found_in(file)
@@ -82,7 +136,21 @@ def test_an_event_log_of_rubbish_ends(tmp_path: Path) -> None:
 def test_an_event_log_cut_short(tmp_path: Path, size: int) -> None:
     file = write(tmp_path / "a.evtx", [FAILED])
     file.write_bytes(file.read_bytes()[:size])
-    assert found_in(file).records == []
+    found = found_in(file)
+    assert found.records == []
+    assert bool(found.skipped) == (size > 0)
+
+
+def test_what_is_missing_of_an_event_log_is_said_and_the_rest_is_read(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.evtx", [FAILED] * 900)
+    size = file.stat().st_size
+    os.truncate(file, size - CHUNK - 20_000)
+    found = found_in(file, Stream("-", io.BytesIO(file.read_bytes())))
+    chunks = (size - 4096) // CHUNK
+    assert [line.what for line in found.skipped] == [
+        f"it is cut off: {chunks - 2} of its {chunks} chunks are there whole, and were read"
+    ] * 2
+    assert 0 < len(found.records) < 1800
 
 
 def test_an_event_log_from_a_pipe_and_in_a_zip(tmp_path: Path) -> None:

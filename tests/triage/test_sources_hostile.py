@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import os
 import random
+import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 
 from remediate.triage import sources_pool
 from remediate.triage.sources import Stream
-from tests.triage.sources_evtx import Event, write
+from tests.triage.sources_evtx import CHUNK, Event, write
 from tests.triage.sources_material import RPC, Found, found_in, trace, traces
 
 NOBODY = 65_534
@@ -66,10 +69,19 @@ def test_a_link_to_itself_and_one_to_nothing(tmp_path: Path) -> None:
 
 
 @windows
-def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_and_a_socket_in_a_folder_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     beside(tmp_path)
     assert only_line(found_in(tmp_path)) == "neither a file nor a folder"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        assert [line.what for line in found_in(tmp_path).skipped] == ["neither a file nor a folder"] * 2
+
+
+@windows
+def test_a_device_that_never_ends_is_not_read(tmp_path: Path) -> None:
+    beside(tmp_path)
+    assert only_line(found_in(tmp_path, Path("/dev/zero"))) == "neither a file nor a folder"
 
 
 def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
@@ -251,7 +263,7 @@ def estate(folder: Path) -> list[Path]:
 @pytest.fixture
 def many_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little work is shared out too, and in many ranges."""
-    monkeypatch.setattr(sources_pool, "SMALLEST_RANGE", 100_000)
+    monkeypatch.setattr(sources_pool, "RANGE", 100_000)
     monkeypatch.setattr(sources_pool, "SMALLEST_WORK", 0)
 
 
@@ -280,6 +292,31 @@ def test_a_consumer_that_stops_early_leaves_no_process(tmp_path: Path) -> None:
     assert multiprocessing.active_children() == []
 
 
+@windows
+def test_an_interrupt_is_one_line_whatever_processes_say(tmp_path: Path) -> None:
+    for number in range(2):
+        with (tmp_path / f"{number}.log").open("wb") as file:
+            file.write(b"0x8009401 " * 1000)
+            file.truncate(1 << 34)
+    command = [sys.executable, "-m", "remediate", "triage", str(tmp_path), "--jobs", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while len(_members(process.pid)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        members = _members(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert len(members) >= 3, "the program, multiprocessing's tracker and one more that reads"
+    assert told.strip() == "remediate: interrupted. Nothing was changed."
+
+
+def _members(session: int) -> list[int]:
+    """The processes of a session, by Linux's own account of them."""
+    stats = [folder / "stat" for folder in Path("/proc").glob("[0-9]*")]
+    fields = [stat.read_text().rpartition(")")[2].split() for stat in stats if stat.exists()]
+    return [int(one[3]) for one in fields if int(one[3]) == session]
+
+
 MEASURE = r"""
 import re
 import sys
@@ -299,20 +336,56 @@ def measured(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the most memory that a process had")
-@pytest.mark.parametrize("kind", ["line", "svclog", "nul"])
+@pytest.mark.parametrize("kind", ["line", "svclog", "nul", "evtx", "zip"])
 def test_memory_stays_flat(tmp_path: Path, kind: str) -> None:
-    """A sparse file stands for gigabytes that need not be written: 300 MB of NULs, one line, or a file of records."""
-    file = tmp_path / "large"
-    with file.open("wb") as target:
-        if kind == "svclog":
-            block = traces(["calm " * 50, RPC]) * 4000
-            for _ in range(40):
-                target.write(block)
-        else:
-            target.write(RPC.encode() if kind == "line" else traces([RPC]))
-            target.truncate(300 << 20)
-            target.seek(0, 2)
-            target.write(b" 0x80094015\n" if kind == "line" else traces([RPC]))
+    """A line of 5 GB and one of NULs are sparse files; logs of 200 to 300 MB are one part of a log many times."""
+    file = LARGE[kind](tmp_path / "large")
     count, megabytes = measured(file)
-    assert count >= 3 if kind != "svclog" else count > 100_000
+    assert count >= 3 if kind in ("line", "nul") else count > 40_000
     assert megabytes < 80
+
+
+def _sparse(file: Path, size: int, start: bytes, end: bytes) -> Path:
+    with file.open("wb") as target:
+        target.write(start)
+        target.truncate(size)
+        target.seek(0, 2)
+        target.write(end)
+    return file
+
+
+def _traces(file: Path) -> Path:
+    block = traces(["calm " * 50, RPC]) * 4000
+    with file.open("wb") as target:
+        for _ in range(28):
+            target.write(block)
+    return file
+
+
+def _event_log(file: Path) -> Path:
+    """Record numbers repeat, of which the library takes no notice."""
+    calm = (Event(2, data=(("Message", "calm " * 50),)) if number % 8 else Event(1001) for number in range(1700))
+    content = write(file, calm).read_bytes()
+    chunks, times = (len(content) - 4096) // CHUNK, 200
+    with file.open("wb") as target:
+        target.write(content[:42] + struct.pack("<H", chunks * times) + content[44:4096])
+        for _ in range(times):
+            target.write(content[4096:])
+    return file
+
+
+def _zip(file: Path) -> Path:
+    log = _traces(file.with_name("log"))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(log, "log")
+    log.unlink()
+    return file
+
+
+LARGE = {
+    "line": lambda file: _sparse(file, 5 << 30, RPC.encode(), b" 0x80094015\n"),
+    "nul": lambda file: _sparse(file, 300 << 20, traces([RPC]), traces([RPC])),
+    "svclog": _traces,
+    "evtx": _event_log,
+    "zip": _zip,
+}

@@ -117,6 +117,11 @@ def test_what_a_failed_request_names_decides_over_its_event() -> None:
     assert names(event(1050, channel=f"{CONNECTOR}/Operational", Detail="after 0x800706BA")) == ["issued"]
 
 
+def test_an_event_that_is_routine_shows_nothing_whatever_stands_in_it() -> None:
+    assert names(event(1020, provider=CONNECTOR, text="0x800706BA")) == []
+    assert names(event(1020, provider="Somebody else", text="0x800706BA")) == ["rpc_server_unavailable"]
+
+
 def test_a_code_that_is_no_failure_counts_in_its_own_events_only() -> None:
     text = "PkcsCertIssue_Failure, diagnostic code 0x00000400"
     assert names(event(20102, channel="Microsoft Intune Connector", text=text)) == ["ca_unavailable_to_connector"]
