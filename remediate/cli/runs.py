@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remediate.cli.kept_runs import run_named, runs_root
-from remediate.cli.options import output_options, writing_options
+from remediate.cli.options import logon_of, output_options, writing_options
 from remediate.cli.output import chosen, save, write_json, write_lines, write_plan
 from remediate.model.errors import DocumentError, ExitCode, RefusedError
 from remediate.model.journal import Journal
@@ -51,16 +51,18 @@ def _described(run: RunFolder) -> RunDescription:
     """A run; what of it cannot be read or believed is told, and hides no other run."""
     from remediate.render.applied import Run
     from remediate.render.applied_runs import run_description
+    from remediate.runs.sent import altered
 
     of = Run(name=run.name, folder=str(run.path), plan_id="")
     journal, approval = Journal(()), None
     try:
         journal, approval = run.journal(), _approval(run)
         plan, digest = run.plan()
+        changed = altered(run.path, journal.lines)
     except (DocumentError, RefusedError) as error:
         return run_description(of, plan=None, journal=journal, approval=approval, trouble=str(error))
     of = Run(name=run.name, folder=str(run.path), plan_id=digest)
-    return run_description(of, plan=plan, journal=journal, approval=approval)
+    return run_description(of, plan=plan, journal=journal, approval=approval, trouble=changed)
 
 
 def _approval(run: RunFolder) -> ApprovalDescription | None:
@@ -105,15 +107,16 @@ def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> i
     """
     from remediate.cli.detecting_again import verified
     from remediate.cli.writers import writers_of
-    from remediate.render.applied import verification_lines, verify_document
+    from remediate.render.applied import verify_document, verify_lines
 
     plan, digest = _plan(name, folder)
-    with writers_of(plan, connection) as writers:
-        document = verify_document(verified(plan, writers, connection), plan_id=digest)
+    logon = logon_of(connection)
+    with writers_of(plan, connection, logon=logon) as writers:
+        document = verify_document(verified(plan, writers, connection, logon=logon), plan_id=digest)
     if as_json:
         write_json(document)
     else:
-        write_lines(verification_lines(document.verification, listed=True))
+        write_lines(verify_lines(document))
     return document.exit_code
 
 

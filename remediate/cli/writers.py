@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remediate.cli.options import DIRECTORY_PATIENCE, trusted
 from remediate.engine.returned import DIRECTORY, target_of
+from remediate.engine.side_by_side import by_target
 from remediate.model.errors import RefusedError
 from remediate.model.plan import Plan
-from remediate.transports.credentials import Credential, resolve
+from remediate.transports.credentials import Credential, Logon
 
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
+    from remediate.cli.sending import Sending
 
 
 @contextmanager
-def writers_of(plan: Plan, connection: dict[str, Any]) -> Iterator[dict[str, Writer]]:
+def writers_of(
+    plan: Plan, connection: dict[str, Any], *, logon: Logon, sending: Sending | None = None
+) -> Iterator[dict[str, Writer]]:
     """Yield a writer for every target that the plan's actions name, and close all of them in the end.
 
-    Raises UsageError for a connection option that does not fit.
+    `sending` keeps what they send. Raises UsageError for a connection option that does not fit.
     """
-    credential = resolve(connection["user"] or None, terminal=sys.stdin.isatty())
-    trust = trusted(connection["trust"])
-    with ExitStack() as stack:
-        writers: dict[str, Writer] = {}
-        for target in dict.fromkeys(target_of(action) for action in plan.actions):
-            writers[target] = _open(target, plan, connection, credential=credential, trust=trust)
-            stack.callback(writers[target].close)
+    trust = trusted(connection["trust"])  # first: a path that is wrong is told before a password is asked for
+    credential = logon.credential
+    writers = {
+        target: _open(target, plan, connection, credential=credential, trust=trust, sending=sending)
+        for target in dict.fromkeys(target_of(action) for action in plan.actions)
+    }
+    try:
         yield writers
+    finally:
+        by_target(writers, str, lambda name: writers[name].close())
 
 
-def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Credential, trust: Path | None) -> Writer:
+def _open(
+    target: str,
+    plan: Plan,
+    connection: dict[str, Any],
+    *,
+    credential: Credential,
+    trust: Path | None,
+    sending: Sending | None,
+) -> Writer:
     if target == DIRECTORY:
         from remediate.transports.ldap_write import DirectoryWriter
 
-        return DirectoryWriter(_controller(plan), credential, trust=trust, timeout=DIRECTORY_PATIENCE)
+        kept = sending.to_directory() if sending else None
+        return DirectoryWriter(_controller(plan), credential, trust=trust, timeout=DIRECTORY_PATIENCE, sent=kept)
     from remediate.render.powershell.library import functions_for
     from remediate.transports.winrm_write import FUNCTIONS, HostWriter
 
@@ -50,6 +64,7 @@ def _open(target: str, plan: Plan, connection: dict[str, Any], *, credential: Cr
         trust=trust,
         tls=connection["tls"],
         deadline=float(connection["timeout"]),
+        sent=sending.to_host(target) if sending else None,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from remediate.actions.writing import Writer
 from remediate.engine.returned import DIRECTORY, target_of
+from remediate.engine.side_by_side import by_target
 from remediate.model.errors import RefusedError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan
@@ -60,17 +61,20 @@ def check_unused(lines: tuple[JournalLine, ...], *, run: str) -> None:
 
 def check_identities(plan: Plan, writers: Mapping[str, Writer]) -> None:
     """Raise RefusedError when a target is another one than that of the plan, or the plan cannot tell."""
-    for name, writer in writers.items():
-        planned = _planned_identity(plan, name)
-        if not planned:
-            raise RefusedError("the plan does not say what makes this the right target", where=name, do="Plan again.")
-        found = writer.identity()
-        for key, value in planned.items():
-            if key in found and found[key].lower() != value.lower():
-                why = f"{key} is {found[key] or 'none'}, planned for {value}"
-                raise RefusedError("this is another target of the same name", where=name, why=why, do="Plan again.")
-        if not set(planned) & set(found):
-            raise RefusedError("it does not say who it is", where=name, why=f"planned for {planned}")
+    by_target(writers, str, lambda name: _check_identity(plan, name, writers[name]))
+
+
+def _check_identity(plan: Plan, name: str, writer: Writer) -> None:
+    planned = _planned_identity(plan, name)
+    if not planned:
+        raise RefusedError("the plan does not say what makes this the right target", where=name, do="Plan again.")
+    found = writer.identity()
+    for key, value in planned.items():
+        if key in found and found[key].lower() != value.lower():
+            why = f"{key} is {found[key] or 'none'}, planned for {value}"
+            raise RefusedError("this is another target of the same name", where=name, why=why, do="Plan again.")
+    if not set(planned) & set(found):
+        raise RefusedError("it does not say who it is", where=name, why=f"planned for {planned}")
 
 
 def _planned_identity(plan: Plan, target: str) -> dict[str, str]:
@@ -82,10 +86,10 @@ def _planned_identity(plan: Plan, target: str) -> dict[str, str]:
 
 def missing_rights(plan: Plan, writers: Mapping[str, Writer]) -> Iterator[tuple[int, str, str]]:
     """Yield (action, target, the right that the present account lacks there)."""
-    for action in plan.actions:
-        target = target_of(action)
-        if lacks := writers[target].lacks(action):
-            yield action.id, target, lacks
+    missing = by_target(plan.actions, target_of, lambda action: writers[target_of(action)].lacks(action))
+    for action, lacks in zip(plan.actions, missing, strict=True):
+        if lacks:
+            yield action.id, target_of(action), lacks
 
 
 def check_rights(plan: Plan, writers: Mapping[str, Writer]) -> None:

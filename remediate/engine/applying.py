@@ -6,8 +6,9 @@ before the next action: a `begin` without its `done` is unresolved, and the next
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import msgspec
@@ -15,8 +16,10 @@ import msgspec
 from remediate.actions.states import REVISION, Table, before_and_after
 from remediate.actions.writing import Drift, WriteFailed, Writer
 from remediate.engine.returned import target_of
-from remediate.model.errors import ExitCode, RefusedError, RemediateError
+from remediate.engine.side_by_side import by_target
+from remediate.model.errors import DocumentError, ExitCode, RefusedError, RemediateError
 from remediate.model.journal import Event, JournalLine
+from remediate.model.places import ServicePlace
 from remediate.model.plan import RESTART, Action, Plan
 from remediate.model.utc import utc_text
 
@@ -61,7 +64,9 @@ class Drifted(RefusedError):
 def read_steps(plan: Plan, writers: Mapping[str, Writer], earlier: Iterable[JournalLine] = ()) -> tuple[Step, ...]:
     """Read every address and return the steps in the plan's order. Raises TransportError."""
     lines = tuple(earlier)
-    steps = tuple(_step(action, writers[target_of(action)].read(action), lines) for action in plan.actions)
+    steps = by_target(
+        plan.actions, target_of, lambda action: _step(action, writers[target_of(action)].read(action), lines)
+    )
     for step in steps:
         if step.action.kind == RESTART:
             step.verdict = _restart_verdict(step, steps, lines)
@@ -101,16 +106,21 @@ class Applying:
     def __init__(self, writers: Mapping[str, Writer], record: Record, *, clock: Clock, who: str) -> None:
         self._writers, self._record, self._clock, self._who = writers, record, clock, who
         self._lost: dict[str, str] = {}
+        self._turn = threading.Lock()
 
     def run(self, steps: tuple[Step, ...], *, stop: Callable[[], bool] = lambda: False) -> ExitCode:
         """Carry the steps out in order and return 0, or 4 when one of them is not done.
 
-        `stop` is asked between actions, never inside one.
+        What is the same on several hosts is done there side by side, when it is done on the first of them. `stop` is
+        asked between actions, never inside one.
         """
-        for step in steps:
-            if stop():
-                break
-            self._carry_out(step, steps)
+
+        def carry_out(step: Step) -> None:
+            if not stop():
+                self._carry_out(step, steps)
+
+        for together in _together(steps):
+            by_target(together, lambda step: step.target, carry_out)
         done = all(step.outcome in ("done", "as wanted") for step in steps)
         return ExitCode.NOTHING_TO_DO if done else ExitCode.STOPPED_PART_WAY
 
@@ -140,6 +150,8 @@ class Applying:
             self._failed(step, str(error), unresolved=False)
         except WriteFailed as error:
             self._failed(step, str(error), unresolved=error.unresolved)
+        except DocumentError:  # what was to be sent could not be kept: as a journal that cannot be written
+            raise
         except RemediateError as error:
             self._lost[step.target] = error.what
             self._failed(step, str(error), unresolved=True)
@@ -152,19 +164,35 @@ class Applying:
         self._note(step, "unresolved" if unresolved else "failed")
 
     def _note(self, step: Step, event: Event) -> None:
-        self._record(
-            JournalLine(
-                at=utc_text(self._clock()),
-                event=event,
-                source=SOURCE,
-                target=step.target,
-                action=step.action.id,
-                before=step.before,
-                after=None if event == "begin" else step.now,
-                detail=step.detail,
-                by=self._who,
-            )
+        line = JournalLine(
+            at=utc_text(self._clock()),
+            event=event,
+            source=SOURCE,
+            target=step.target,
+            action=step.action.id,
+            before=step.before,
+            after=None if event == "begin" else step.now,
+            detail=step.detail,
+            by=self._who,
         )
+        with self._turn:
+            self._record(line)
+
+
+def _together(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
+    """Yield the steps in their order, neighbours of one kind together; what waits for another host's is not among them.
+
+    A service is stopped or started on one host at a time: another CA can serve meanwhile.
+    """
+    found: list[Step] = []
+    for step in steps:
+        waits = any(other.action.id in step.action.depends_on for other in found if other.target != step.target)
+        if found and (waits or isinstance(step.action.place, ServicePlace) or step.action.kind != found[0].action.kind):
+            yield found
+            found = []
+        found = [*found, step]
+    if found:
+        yield found
 
 
 def changes_of(steps: Iterable[Step]) -> Iterator[tuple[str, str | None, str | None, str | None]]:
@@ -193,11 +221,12 @@ def carry_out(
     clock: Clock,
     stop: Callable[[], bool] = lambda: False,
 ) -> tuple[tuple[Step, ...], ExitCode]:
-    """Read, refuse drift, lock, read again, and carry out; return the steps and the exit code.
+    """Lock, read, refuse drift, and carry out; return the steps and the exit code.
 
-    Raises Drifted, RefusedError for a lock that another run holds, and TransportError while nothing is written yet.
+    This is the second reading of every address. The first, `refuse_drift(read_steps(...))`, comes before there is a run
+    and before anything is locked, so that a plan that has drifted leaves nothing behind. Raises Drifted, RefusedError
+    for a lock that another run holds, and TransportError while nothing is written yet.
     """
-    refuse_drift(read_steps(plan, writers, earlier))
     with _locks(writers, window):
         steps = read_steps(plan, writers, earlier)
         refuse_drift(steps)
@@ -207,14 +236,20 @@ def carry_out(
 @contextmanager
 def _locks(writers: Mapping[str, Writer], window: Window) -> Iterator[None]:
     """Hold the lock of every target. What could not be given back dies by its time, and is not an error."""
-    with ExitStack() as stack:
-        for name, writer in writers.items():
-            holder = writer.lock(run=window.run, who=window.who, until=window.until)
-            if holder is not None:
-                why = f"run {holder.run} by {holder.who}, until {holder.until} at the latest"
-                raise RefusedError("another run is at work there", where=name, why=why, do="Wait until it has ended.")
-            stack.callback(_give_back, writer, window.run)
+    taken: dict[str, Writer] = {}
+
+    def take(name: str) -> None:
+        holder = writers[name].lock(run=window.run, who=window.who, until=window.until)
+        if holder is not None:
+            why = f"run {holder.run} by {holder.who}, until {holder.until} at the latest"
+            raise RefusedError("another run is at work there", where=name, why=why, do="Wait until it has ended.")
+        taken[name] = writers[name]
+
+    try:
+        by_target(writers, str, take)
         yield
+    finally:
+        by_target(taken, str, lambda name: _give_back(taken[name], window.run))
 
 
 def _give_back(writer: Writer, run: str) -> None:

@@ -5,7 +5,7 @@ Nothing is written and nothing raises for what a target answers: all of it is to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
@@ -13,6 +13,7 @@ from remediate.actions.writing import Writer
 from remediate.engine.admission import check_identities
 from remediate.engine.applying import Step, read_steps
 from remediate.engine.returned import target_of
+from remediate.engine.side_by_side import by_target
 from remediate.model.errors import ExitCode, RefusedError, RemediateError, TransportError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Action, Plan
@@ -29,14 +30,15 @@ class TargetCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """An action: what stands there (`as approved`, `as wanted`, `drifted`, `not read`, or
-    `refused` where the place is another one), and the right that the present account `lacks`: empty when none, None
-    when that cannot be told."""
+    """An action: what stands there (`as approved`, `as wanted`, `drifted`, `not read` where that is unknown, or
+    `refused` where it was read and the place is another one), and the right that the present account `lacks`: empty
+    when none, None when that cannot be told. `why_unread` and `why_untold` say why."""
 
     action: Action
     verdict: str
     lacks: str | None
-    detail: str = ""
+    why_unread: str = ""
+    why_untold: str = ""
     step: Step | None = None
 
 
@@ -61,40 +63,72 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         return ExitCode.ERROR if unread or any(one.state == UNREAD for one in self.targets) else ExitCode.NOTHING_TO_DO
 
 
-def check_all(plan: Plan, writers: Mapping[str, Writer], earlier: Iterable[JournalLine] = ()) -> Check:
-    """Ask every target who it is, what stands there, and what the account may do. `earlier` is a broken-off run's."""
-    lines = tuple(earlier)
-    targets = tuple(_target(plan, name, writer) for name, writer in writers.items())
-    return Check(targets=targets, actions=tuple(_actions(plan, writers, lines)))
+def check_all(
+    plan: Plan,
+    writers: Mapping[str, Writer],
+    earlier: Iterable[JournalLine] = (),
+    *,
+    logon_refused: Container[str] = (),
+) -> Check:
+    """Ask every target who it is, what stands there, and what the account may do. `earlier` is a broken-off run's.
+
+    `logon_refused` are the codes by which a target refuses the account itself. After one of these nothing is asked any
+    more: many targets would be as many attempts, and lock the account.
+    """
+    lines, account = tuple(earlier), _Account(logon_refused)
+    targets = by_target(writers, str, lambda name: _target(plan, name, writers[name], account))
+    if account.refused_by:
+        return Check(targets=targets, actions=tuple(_unasked(action, account) for action in plan.actions))
+    actions = by_target(plan.actions, target_of, lambda action: _action(plan, action, writers, lines))
+    return Check(targets=targets, actions=actions)
 
 
-def _target(plan: Plan, name: str, writer: Writer) -> TargetCheck:
+class _Account:
+    """Whether a target has refused the account, and which."""
+
+    def __init__(self, codes: Container[str]) -> None:
+        self._codes, self.refused_by = codes, ""
+
+    def heard(self, error: RemediateError, name: str) -> None:
+        if isinstance(error, TransportError) and error.code in self._codes:
+            self.refused_by = name
+
+    @property
+    def told(self) -> str:
+        return f"not asked: {self.refused_by} refused the account"
+
+
+def _target(plan: Plan, name: str, writer: Writer, account: _Account) -> TargetCheck:
+    if account.refused_by:
+        return TargetCheck(name=name, state=UNREAD, detail=account.told)
     try:
         check_identities(plan, {name: writer})
     except RefusedError as error:
         return TargetCheck(name=name, state="another", detail=_why(error))
-    except TransportError as error:
+    except RemediateError as error:
+        account.heard(error, name)
         return TargetCheck(name=name, state=UNREAD, detail=_why(error))
     return TargetCheck(name=name, state="the plan's")
 
 
-def _actions(plan: Plan, writers: Mapping[str, Writer], lines: tuple[JournalLine, ...]) -> Iterator[ActionCheck]:
-    for action in plan.actions:
-        writer = writers[target_of(action)]
-        lacks, why = _lacks(action, writer)
-        try:
-            (step,) = read_steps(msgspec.structs.replace(plan, actions=(action,)), writers, lines)
-        except RemediateError as error:
-            verdict = "refused" if isinstance(error, RefusedError) else UNREAD
-            yield ActionCheck(action=action, verdict=verdict, lacks=lacks, detail=why or _why(error))
-        else:
-            yield ActionCheck(action=action, verdict=step.verdict, lacks=lacks, detail=why, step=step)
+def _unasked(action: Action, account: _Account) -> ActionCheck:
+    return ActionCheck(action=action, verdict=UNREAD, lacks=None, why_unread=account.told, why_untold=account.told)
+
+
+def _action(plan: Plan, action: Action, writers: Mapping[str, Writer], lines: tuple[JournalLine, ...]) -> ActionCheck:
+    lacks, untold = _lacks(action, writers[target_of(action)])
+    try:
+        (step,) = read_steps(msgspec.structs.replace(plan, actions=(action,)), writers, lines)
+    except RemediateError as error:
+        verdict = "refused" if isinstance(error, RefusedError) else UNREAD
+        return ActionCheck(action=action, verdict=verdict, lacks=lacks, why_unread=_why(error), why_untold=untold)
+    return ActionCheck(action=action, verdict=step.verdict, lacks=lacks, why_untold=untold, step=step)
 
 
 def _lacks(action: Action, writer: Writer) -> tuple[str | None, str]:
     try:
         return writer.lacks(action), ""
-    except TransportError as error:
+    except RemediateError as error:
         return None, _why(error)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -21,14 +21,15 @@ Event = Literal[
 ]  # fmt: skip
 Table = dict[str, str | None]
 
-_END = re.compile(rb"([1-9][0-9]{0,8}) ([0-9a-f]{64})\n")
+_END = re.compile(rb"([1-9][0-9]{0,8}) {1,9}([0-9a-f]{64})\n")
 
 
 class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line. `at` is UTC; `action` is the plan's number, 0 for the run as a whole; `by` the account that acted.
 
     `source` tells who did it: `apply`, or a script by its name. `began` of a `done` is the `at` of its `begin`. `undo`
-    marks what a rollback did.
+    marks what a rollback did. `sent` names files of what was sent to the target: size and SHA-256 by then. `follows` of
+    an `imported` is the SHA-256 of the record which that one undoes or comes after.
     """
 
     at: str
@@ -42,6 +43,8 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     detail: str = ""
     by: str = ""
     undo: bool = False
+    follows: str = ""
+    sent: dict[str, str] = {}
     previous: str = ""
 
 
@@ -52,6 +55,17 @@ class Journal(msgspec.Struct, frozen=True):
     lines: tuple[JournalLine, ...]
     broken: str = ""
     torn: bool = False
+
+
+class Tail(NamedTuple):
+    """How many lines a whole journal has, and the hash of the last one, empty for none."""
+
+    lines: int
+    last: str
+
+    def text(self) -> bytes:
+        """Return it as the text that stands beside the journal: of the same length, however many lines there are."""
+        return f"{self.lines:<9} {self.last}\n".encode("ascii")
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=refuse_to_encode)
@@ -69,19 +83,27 @@ def chained(line: JournalLine, *, previous: str) -> bytes:
 
 def continued(text: bytes, *lines: JournalLine) -> bytes:
     """Return what is to be written behind a whole journal's text."""
-    previous = line_hash(text[:-1].rpartition(b"\n")[2]) if text else ""
+    return behind(tail_of(text), *lines)[0]
+
+
+def behind(tail: Tail, *lines: JournalLine) -> tuple[bytes, Tail]:
+    """Return what is to be written behind a journal that ends so, and how it ends then."""
     added = b""
     for line in lines:
-        row = chained(line, previous=previous)
-        previous = line_hash(row)
+        row = chained(line, previous=tail.last)
+        tail = Tail(tail.lines + 1, line_hash(row))
         added += row
-    return added
+    return added, tail
+
+
+def tail_of(text: bytes) -> Tail:
+    """Return how a whole journal ends."""
+    return Tail(text.count(b"\n"), line_hash(text[:-1].rpartition(b"\n")[2]) if text else "")
 
 
 def end_of(text: bytes) -> bytes:
-    """Return how many lines a whole journal has and the last one's hash, as the text that stands beside it."""
-    rows = text.split(b"\n")[:-1]
-    return f"{len(rows)} {line_hash(rows[-1])}\n".encode("ascii")
+    """Return how a whole journal ends, as the text that stands beside it."""
+    return tail_of(text).text()
 
 
 def read_journal(text: bytes, *, end: bytes) -> Journal:

@@ -9,7 +9,7 @@ from remediate.model.errors import ExitCode
 from remediate.model.journal import Journal
 from remediate.model.plan import Plan
 from remediate.render.applied import DONE, Run, action_lines, standing
-from remediate.render.documents import ApprovalDescription, RunDescription, RunsDocument
+from remediate.render.documents import ApprovalDescription, RunDescription, RunsDocument, SentDescription
 from remediate.render.text import Line, wrap
 
 
@@ -31,7 +31,15 @@ def run_description(
         ended=int(closed[-1]) if closed and closed[-1].isdecimal() else None,
         trouble="; ".join(filter(None, reasons)),
         actions=tuple(map(standing, standings(plan, journal.lines))) if plan else (),
+        sent=tuple(_sent(journal)),
     )
+
+
+def _sent(journal: Journal) -> Iterator[SentDescription]:
+    marks = {name: mark for line in journal.lines for name, mark in line.sent.items()}
+    for name, mark in sorted(marks.items()):
+        size, _, digest = mark.partition(" ")
+        yield SentDescription(file=f"sent/{name}", size=int(size) if size.isdecimal() else 0, sha256=digest)
 
 
 _ENDED: dict[int, str] = {
@@ -83,6 +91,8 @@ def _actions(run: RunDescription) -> Iterator[Line]:
             yield from wrap(text, first=f"  {word:<13}")
     yield from action_lines(run.actions)
     yield from wrap(run.folder, first="Kept in ")
+    if run.sent:
+        yield from wrap(", ".join(one.file for one in run.sent), first="  as sent: ", rest="    ")
     yield from _next(run)
 
 

@@ -2,8 +2,9 @@
 
     RUN/plan.json        the sealed plan, byte for byte
     RUN/journal.jsonl    append-only, hash-chained, each line on the disk before the next thing happens
-    RUN/journal.end      how many lines that has, and the last one's hash
+    RUN/journal.end      how many lines that has, and the last one's hash; after a power cut perhaps those of before
     RUN/journal.torn     what a power cut left of a last line, cut off when the run was gone on with
+    RUN/sent/            what was sent to each target, see `runs.sent`
     RUN/results/         records of scripts, as they were returned
 
 A run appears whole or not at all. Its folder is its owner's alone: mode 0700 where modes exist; on Windows it inherits
@@ -14,20 +15,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from remediate.model.errors import DocumentError, RefusedError
-from remediate.model.journal import Journal, JournalLine, continued, end_of, read_journal
+from remediate.model.journal import Journal, JournalLine, Tail, behind, continued, end_of, read_journal, tail_of
 from remediate.model.plan import Plan, unseal
-from remediate.runs.disk import append_whole, sync_folder, write_whole
+from remediate.runs.disk import append_whole, overwrite, sync_folder, write_whole
 from remediate.runs.lock import held
 
 APPROVAL_FILE, TORN_FILE = "approval.json", "journal.torn"
 PLAN_FILE, JOURNAL_FILE, END_FILE, RESULTS = "plan.json", "journal.jsonl", "journal.end", "results"
+
+_State = tuple[tuple[int, int, int, int], ...]
 
 
 def state_folder(environment: Mapping[str, str], *, home: Path, windows: bool) -> Path:
@@ -42,6 +45,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._written: tuple[_State, Tail] | None = None
 
     @classmethod
     def create(cls, root: Path, *, sealed: bytes, opened: JournalLine, digest: str, now: datetime) -> RunFolder:
@@ -101,14 +105,27 @@ class RunFolder:
         """
         path = self.path / JOURNAL_FILE
         with held(self.path / "journal.lock"):
-            text = self._read(JOURNAL_FILE)
-            self._whole(text)
-            added = continued(text, *lines)
+            added, tail = behind(self._tail(), *lines)
             try:
                 append_whole(path, added)
-                write_whole(self.path / END_FILE, end_of(text + added))
+                overwrite(self.path / END_FILE, tail.text())
+                self._written = self._state(), tail
             except OSError as error:
                 raise _failed("cannot be written", path, error) from error
+
+    def _tail(self) -> Tail:
+        """How the journal ends. It is read and checked again unless both files are as this object has left them."""
+        with suppress(OSError):
+            if self._written and self._written[0] == self._state():
+                return self._written[1]
+        text = self._read(JOURNAL_FILE)
+        self._whole(text)
+        return tail_of(text)
+
+    def _state(self) -> _State:
+        """What the system says of the two files, which changes with whatever somebody writes into them."""
+        found = [(self.path / name).stat() for name in (JOURNAL_FILE, END_FILE)]
+        return tuple((one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found)
 
     def cut_torn_line(self) -> bytes:
         """Take a last line that was not written to its end off the journal, into a file beside it; return it.

@@ -207,15 +207,27 @@ def _host(document: CaDocument | ConnectorDocument) -> str:
 
 
 def _per_host(documents: Iterable[HostDocument]) -> tuple[HostDocument, ...]:
-    found: dict[str, HostDocument] = {}
+    found: list[HostDocument] = []
     for one in documents:
-        before = found.setdefault(_host(one), one)
-        if before != one:
+        before = next((other for other in found if _is_same_host(other, one)), None)
+        if before is None:
+            found.append(one)
+        elif before != one:
             raise DocumentError(
                 f"two documents of this host differ, read at {before.read_at} and {one.read_at}",
                 where=_host(one), do="Leave the older one out.",
             )  # fmt: skip
-    return tuple(found.values())
+    return tuple(found)
+
+
+def _is_same_host(one: HostDocument, other: HostDocument) -> bool:
+    """By DNS names; where one of them could not be read, by the computer names, unless their domains differ."""
+    names = [document.machine.dns_host_name.if_known() for document in (one, other)]
+    if all(names):
+        return _host(one) == _host(other)
+    domains = {document.machine.domain.if_known() or "" for document in (one, other)} - {""}
+    alike = one.machine.computer_name.lower() == other.machine.computer_name.lower()
+    return alike and len(set(map(str.lower, domains))) < 2
 
 
 def _intune(files: Sequence[File]) -> tuple[IntuneObject, ...] | None:

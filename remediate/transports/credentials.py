@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from remediate.model.errors import UsageError
@@ -22,6 +23,18 @@ class Credential:
 
     user: str | None = None
     password: Secret | None = None
+
+
+class Logon:
+    """As whom one run of the program connects, wherever it does: asked for when first needed, and never again."""
+
+    def __init__(self, user: str, *, terminal: bool) -> None:
+        self._user, self._terminal = user, terminal
+
+    @cached_property
+    def credential(self) -> Credential:
+        """The credential of `resolve`; an empty user stands for the ticket or logon at hand. Raises UsageError."""
+        return resolve(self._user or None, terminal=self._terminal)
 
 
 def resolve(user: str | None, *, terminal: bool) -> Credential:

@@ -133,12 +133,13 @@ SSPI: Final[dict[int, Meaning]] = {
 }
 _OF_THE_ACCOUNT: Final = (WRONG_PASSWORD, LOCKED, DISABLED, PASSWORD_EXPIRED, NO_TICKET, EXPIRED_TICKET)
 LOGON_REFUSED: Final = frozenset({
-    "KRB5 -1765328378", "KRB5 -1765328366", "LDAP 49",
+    "KRB5 -1765328378", "KRB5 -1765328366", "LDAP 49", "HTTP 401",
     *(f"KRB5 {number}" for number, meaning in KERBEROS.items() if meaning in _OF_THE_ACCOUNT),
     *(f"LDAP 49/{number:x}" for number, meaning in LDAP_DATA.items() if meaning in _OF_THE_ACCOUNT),
     *(f"0x{number:08x}" for number, meaning in SSPI.items() if meaning in _OF_THE_ACCOUNT),
 })  # fmt: skip
-"""The codes by which a domain controller refuses an account: every host would refuse it too, and count the attempt."""
+"""The codes by which a server refuses an account: every other would refuse it too, and count the attempt. Of all such
+reasons WinRM says no more than 401."""
 SPNEGO: Final[dict[int, Meaning]] = {
     2: NO_SUCH_SERVICE,
     4: BAD_BINDINGS,

@@ -1,11 +1,13 @@
 """The facts of the directory, read from one domain controller in at most eight searches plus two per account.
 
 Two phases, so that hosts can be read in between: `begin` says which CAs and templates there are, `finish` looks up
-the computers and accounts that turned out to matter. There is no way to write through it.
+the computers and accounts that turned out to matter. The eighth search is for the rights that a plan takes, once it is
+known what it changes. There is no way to write through it.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from remediate.actions.rights import EFFECTIVE
 from remediate.adcs.security_descriptor import MalformedDescriptor, SecurityDescriptor
 from remediate.adcs.sid import MalformedSid, Sid
 from remediate.facts.documents import FORMAT_VERSION, Account, DirectoryDocument, Entry
@@ -96,7 +99,7 @@ class DirectoryReader:
         """Log on and read the domain, the partitions and everything below CN=Public Key Services: four searches."""
         self._here = here = self._connect(self._address)
         domain, configuration = self._naming("defaultNamingContext"), self._naming("configurationNamingContext")
-        services = f"CN=Public Key Services,CN=Services,{configuration}"
+        services = _services_of(configuration)
         partitions = f"CN=Partitions,{configuration}"
         self._begun = DirectoryDocument(
             format_version=FORMAT_VERSION, role="directory", collector=COLLECTOR,
@@ -122,6 +125,15 @@ class DirectoryReader:
             security_principals=principals,
             broad_groups=self._broad_groups(principals, begun),
         )
+
+    def rights(self, guids: Sequence[str]) -> dict[str, Entry]:
+        """The objects below CN=Public Key Services with these objectGUIDs, by these, and what this account may write
+        there: one search. What it may not see is not among them."""
+        base, wanted = _services_of(self._naming("configurationNamingContext")), [uuid.UUID(one) for one in guids]
+        query = "".join(f"(objectGUID={escaped(one.bytes_le)})" for one in wanted)
+        found = self._open().search(base, f"(|{query})", attributes=("objectGUID", *EFFECTIVE))
+        by_guid = {guid: entry for entry in found for guid in entry.octets("objectGUID")}
+        return {str(one): by_guid[one.bytes_le] for one in wanted if one.bytes_le in by_guid}
 
     @property
     def searches(self) -> int:
@@ -227,6 +239,10 @@ class DirectoryReader:
         return self._elsewhere[root], domain.texts("nCName")[0]
 
 
+def _services_of(configuration: str) -> str:
+    return f"CN=Public Key Services,CN=Services,{configuration}"
+
+
 def _computer_filter(name: str) -> str:
     short = name.removesuffix("$").partition(".")[0]
     if "." in name:
@@ -252,16 +268,9 @@ def _broad_sids(begun: DirectoryDocument) -> list[Sid]:
 
 
 def _sids_to_name(services: Sequence[Entry]) -> set[Sid]:
-    """Every SID in the descriptors of enrollment services and of the templates that one of them publishes."""
-    issuers = [one for one in services if "pKIEnrollmentService" in one.texts("objectClass")]
-    published = {name.lower() for one in issuers for name in one.texts("certificateTemplates")}
-    templates = [
-        one
-        for one in services
-        if "pKICertificateTemplate" in one.texts("objectClass")
-        and published.intersection(map(str.lower, one.texts("cn")))
-    ]
-    return {sid for one in (*issuers, *templates) for sid in _sids_of(one)}
+    """Every SID in the descriptors of enrollment services and of templates, published or not: any may be in scope."""
+    named = {"pKIEnrollmentService", "pKICertificateTemplate"}
+    return {sid for one in services if named.intersection(one.texts("objectClass")) for sid in _sids_of(one)}
 
 
 def _sids_of(entry: Entry) -> set[Sid]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from remediate.actions.rights import EFFECTIVE, attributes_written, held
 from remediate.actions.states import DESCRIPTOR, REVISION, Table, before_and_after
 from remediate.actions.writing import Drift, Holder, WriteFailed
 from remediate.adcs.replication import Stamp, written_once
@@ -18,7 +19,7 @@ from remediate.model.errors import RemediateError, TransportError
 from remediate.model.places import DirectoryPlace
 from remediate.model.plan import Action
 from remediate.transports.credentials import Credential
-from remediate.transports.ldap_write_session import DACL_ONLY, WritableController
+from remediate.transports.ldap_write_session import WritableController
 from remediate.transports.ldap_write_states import (
     Changes,
     Seen,
@@ -28,6 +29,7 @@ from remediate.transports.ldap_write_states import (
     seen,
     shown,
 )
+from remediate.transports.sending import DirectoryRecord
 
 NOT_CHECKED: Final = "whether a write of somebody else was lost is not known: replPropertyMetaData is not readable here"
 # [RFC 4511] A.2: noSuchAttribute, attributeOrValueExists: what the modify was to replace stands there no more.
@@ -41,13 +43,21 @@ class DirectoryWriter:
     """A Writer for templates and publishing. `address` is a domain controller, `trust` a PEM file of root certificates.
 
     `timeout` in seconds holds for each request and its answer. The connection is made by the first call and lasts; one
-    that was lost is made anew by the next call, never within one. Raises RefusedError for a read-only controller.
+    that was lost is made anew by the next call, never within one. `sent` is
+    told every modify before it is sent; one that it cannot keep, a DocumentError, is not sent. Raises RefusedError for
+    a read-only controller.
     """
 
     def __init__(
-        self, address: str, credential: Credential, *, trust: Path | None = None, timeout: float = 15.0
+        self,
+        address: str,
+        credential: Credential,
+        *,
+        trust: Path | None = None,
+        timeout: float = 15.0,
+        sent: DirectoryRecord | None = None,
     ) -> None:
-        self._controller = WritableController(address, credential, trust=trust, timeout=timeout)
+        self._controller = WritableController(address, credential, trust=trust, timeout=timeout, sent=sent)
 
     @property
     def target(self) -> str:
@@ -76,17 +86,11 @@ class DirectoryWriter:
         return self._look(place_of(action), sorted(after), (before, after)).table
 
     def lacks(self, action: Action) -> str:
-        """Ask the server what the account may write ([MS-ADTS] 3.1.1.4.5: what it would allow on this object)."""
-        place, where = place_of(action), self._where(place_of(action))
-        before, after = before_and_after(action)
-        needed = changes_between(place, before, after, where=where)
+        """Ask the server what the account may write. Raises UnknownFact where it does not tell."""
+        place = place_of(action)
         self._controller.begin()
-        entry = self._controller.read(place.dn, ["allowedAttributesEffective", "sDRightsEffective"])
-        allowed = {name.lower() for name in entry.texts("allowedAttributesEffective")}
-        missing = [f"write {name}" for name in needed if name != DESCRIPTOR and name.lower() not in allowed]
-        parts = int(next(iter(entry.texts("sDRightsEffective")), "0"))
-        if DESCRIPTOR in needed and not parts & DACL_ONLY:
-            missing.append("change the permissions (WRITE_DAC)")
+        entry = self._controller.read(place.dn, EFFECTIVE)
+        missing = [right for right, there in held(attributes_written(action), entry).items() if not there]
         return f"{', '.join(missing)} on {place.dn}" if missing else ""
 
     def write(self, action: Action, *, before: Table, after: Table) -> str:

@@ -20,6 +20,7 @@ from remediate.transports.credentials import Credential
 from remediate.transports.failures import translate
 from remediate.transports.ldap_connection import BASE, LdapConnection, connect
 from remediate.transports.ldap_write_states import Changes
+from remediate.transports.sending import DirectoryRecord, NotKept
 
 ANYTHING: Final = "(objectClass=*)"
 # [MS-ADTS] 3.1.1.3.4.3: LDAP_CAP_ACTIVE_DIRECTORY_OID, and LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID of a read-only
@@ -59,8 +60,17 @@ class WritableController:
     read-only domain controller, for what is none, and for another one than the pinned.
     """
 
-    def __init__(self, address: str, credential: Credential, *, trust: Path | None, timeout: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        credential: Credential,
+        *,
+        trust: Path | None,
+        timeout: float,
+        sent: DirectoryRecord | None = None,
+    ) -> None:
         self.host = address
+        self._sent = sent or NotKept()
         self._credential, self._trust, self._timeout = credential, trust, timeout
         self._here: LdapConnection | None = None
         self._pinned: bytes | None = None
@@ -93,6 +103,7 @@ class WritableController:
     def modify(self, dn: str, changes: Changes) -> None:
         """Send one modify. Raises WriteFailed: `code` is `LDAP n` where the server answered, else nobody knows."""
         place = f"{dn} on {self.host}"
+        self._sent.modify(dn, changes, controller=self.host, dacl_only=DESCRIPTOR in changes)
         try:
             with self._exchange() as here:
                 _modify(here, dn, changes)

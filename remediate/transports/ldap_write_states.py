@@ -33,6 +33,7 @@ Changes = dict[str, list[tuple[str, list[str | bytes]]]]
 # [MS-CRTD] 2 and [MS-WCCE] 2.2.2.11: the classes of a template and of an enrollment service.
 _CLASSES: Final = {TemplatePlace: "pKICertificateTemplate", PublishingPlace: "pKIEnrollmentService"}
 _AGAIN: Final = "Plan again."
+_ALLOW: Final = "Give the account that right, or use another."
 _REPORT: Final = "Please report this with its bytes."
 _NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 
@@ -78,12 +79,15 @@ def seen(place: DirectoryPlace, entry: Entry, *, names: Sequence[str], known: Se
 
 
 def _refuse_another(place: DirectoryPlace, entry: Entry, where: str) -> None:
-    wanted = _CLASSES[type(place)]
-    if wanted.lower() not in (name.lower() for name in entry.texts("objectClass")):
-        raise RefusedError(f"it is no {wanted}", where=where, do=_AGAIN)
+    wanted, classes = _CLASSES[type(place)], entry.texts("objectClass")
     found = next((str(uuid.UUID(bytes_le=value)) for value in entry.octets("objectGUID")), "")
+    if not classes or not found:  # every object has both: what is not answered may not be read
+        why = f"{'objectGUID' if classes else 'objectClass'} is not answered"
+        raise TransportError("this account may not read the object", where=where, why=why, do=_ALLOW)
+    if wanted.lower() not in (name.lower() for name in classes):
+        raise RefusedError(f"it is no {wanted}", where=where, do=_AGAIN)
     if found != place.object_guid.lower():
-        why = f"objectGUID {found or 'not readable'}, planned for {place.object_guid}"
+        why = f"objectGUID {found}, planned for {place.object_guid}"
         raise RefusedError("it is another object of the same name", where=where, why=why, do=_AGAIN)
 
 
@@ -91,8 +95,7 @@ def _dacl_of(entry: Entry, where: str) -> bytes:
     binary = next(iter(entry.octets(DESCRIPTOR)), None)
     if binary is None:
         why = "READ_CONTROL on the object is missing"
-        do = "Give the account that right, or use another."
-        raise TransportError("this account may not read the permissions", where=where, why=why, do=do)
+        raise TransportError("this account may not read the permissions", where=where, why=why, do=_ALLOW)
     try:
         return SecurityDescriptor.parse(binary).dacl_part()
     except MalformedDescriptor as error:

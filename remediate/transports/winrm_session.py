@@ -15,9 +15,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from remediate.model.errors import TransportError
+from remediate.model.errors import DocumentError, TransportError
 from remediate.transports.credentials import Credential
 from remediate.transports.failures import NO_WINRM, translate
+from remediate.transports.sending import HostRecord, NotKept
 
 HTTP, HTTPS = 5985, 5986
 ENDPOINT: Final = "Microsoft.PowerShell"
@@ -65,6 +66,8 @@ class BoundedTransport:
             raise TimeoutError
         if self._inner.session is None:
             self._inner.session = self._inner._build_session()
+            # Proxies have been looked up by now; requests would do it again twice for each message.
+            self._inner.session.trust_env = False
             self._inner.session.hooks["response"].append(_refuse_plain_answer)
         try:
             return _within(left, lambda: self._inner.send(message, timeout=min(left, _READ_TIMEOUT)))
@@ -187,23 +190,37 @@ def completed(shell: Any) -> bool:
 
 
 class HostSession:
-    """One session for many calls, opened by the first one and again after it was lost. Not for several threads."""
+    """One session for many calls, opened by the first one and again after it was lost. Not for several threads.
+
+    `sent` is told everything before it is sent.
+    """
 
     def __init__(
-        self, host: str, credential: Credential, *, library: str, trust: Path | None, tls: bool, endpoint: str
+        self,
+        host: str,
+        credential: Credential,
+        *,
+        library: str,
+        trust: Path | None,
+        tls: bool,
+        endpoint: str,
+        sent: HostRecord | None = None,
     ) -> None:
         self._host, self._credential, self._library = host, credential, library
+        self._sent = sent or NotKept()
         self._trust, self._tls, self._endpoint = trust, tls, endpoint
         self._pool: Any = None
         self._used, self._commands = 0.0, 0
 
-    def call(self, command: str, parameters: Parameters, *, deadline: float) -> list[Any]:
+    def call(self, command: str, parameters: Parameters, *, deadline: float, harmless: bool = False) -> list[Any]:
         """Return what a command gives within `deadline` seconds, opening the session included.
 
-        Raises CommandFailed, AnswerLost, and TransportError when the command was certainly not run.
+        Raises CommandFailed, AnswerLost, and TransportError when the command was certainly not run; DocumentError when
+        it could not be kept, and so was not sent. One that is `harmless` is sent all the same.
         """
         end = monotonic() + deadline
         pool = self._ready(end)
+        self._keep(command, parameters, harmless=harmless)
         shell = self._shell(pool, command, parameters)
         self._begin(shell)
         self._finish(shell, end)
@@ -211,6 +228,13 @@ class HostSession:
         if not completed(shell):
             raise _failure(shell.streams.error)
         return list(shell.output)
+
+    def _keep(self, command: str, parameters: Parameters, *, harmless: bool) -> None:
+        try:
+            self._sent.call(command, parameters)
+        except DocumentError:
+            if not harmless:
+                raise
 
     def close(self) -> None:
         """End the session. A later call opens a new one."""
@@ -238,6 +262,8 @@ class HostSession:
         except Exception as error:
             if pool is not None:
                 close_pool(pool, end=end)
+            if isinstance(error, DocumentError):
+                raise
             raise translate(error, where=self._host) from None
         return pool
 
@@ -247,8 +273,10 @@ class HostSession:
 
         if not self._library:
             return
+        text = f"Set-StrictMode -Version Latest\r\n$ErrorActionPreference = 'Stop'\r\n{self._library}"
+        self._sent.script(text)
         shell = PowerShell(pool)
-        shell.add_script(f"Set-StrictMode -Version Latest\r\n$ErrorActionPreference = 'Stop'\r\n{self._library}")
+        shell.add_script(text)
         shell.begin_invoke()
         if not poll(shell, end):
             raise TimeoutError

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from remediate.actions.rights import ADMINISTRATOR, service_control
 from remediate.actions.states import Table, before_and_after, holds
 from remediate.actions.writing import TURNED_AWAY, Drift, WriteFailed
 from remediate.model.errors import TransportError
@@ -22,6 +23,7 @@ from remediate.model.places import (
 )
 from remediate.model.plan import RESTART, Action
 from remediate.transports.credentials import Credential
+from remediate.transports.sending import HostRecord
 from remediate.transports.winrm_session import ENDPOINT, AnswerLost, CommandFailed, HostSession, Parameters
 
 FUNCTIONS: Final = (
@@ -59,7 +61,8 @@ class HostWriter:
     """A `Writer` for one host over one session, which its first call opens. Not for several threads.
 
     `library` is the text of FUNCTIONS; with `configuration_name` the endpoint of that name has them, and it is not
-    sent. `deadline` is for each call, in seconds; `service_deadline` for one that stops or starts a service.
+    sent. `deadline` is for each call, in seconds; `service_deadline` for one that stops or starts a service. `sent` is
+    told everything before it is sent; what it cannot keep, a DocumentError, is not sent, but for giving the lock back.
     """
 
     def __init__(
@@ -73,13 +76,14 @@ class HostWriter:
         tls: bool = False,
         deadline: float = 60.0,
         service_deadline: float = 300.0,
+        sent: HostRecord | None = None,
     ) -> None:
         self._host, self._deadline, self._service_deadline = host, deadline, service_deadline
         self.taken_over: HostHolder | None = None
         """Whose dead lock the last `lock` took over."""
         self._session = HostSession(
             host, credential, library="" if configuration_name else library, trust=trust, tls=tls,
-            endpoint=configuration_name or ENDPOINT,
+            endpoint=configuration_name or ENDPOINT, sent=sent,
         )  # fmt: skip
 
     @property
@@ -107,7 +111,7 @@ class HostWriter:
         except CommandFailed as error:
             if error.identity not in DRIFTED:
                 raise self._unreadable(error) from None
-            return "local administrator of the host, elevated (S-1-5-32-544)"
+            return ADMINISTRATOR
         except TransportError as error:
             if error.code not in TURNED_AWAY:
                 raise
@@ -116,7 +120,7 @@ class HostWriter:
 
     def _lacking_service(self, name: str) -> str:
         may = self._ask("Test-ServiceControl", {"Name": name}).get("Control")
-        return "" if may else f"control of the service {name} (SERVICE_ALL_ACCESS)"
+        return "" if may else service_control(name)
 
     def write(self, action: Action, *, before: Table, after: Table) -> str:
         """Compare with `before`, write `after`, read back; return a remark, mostly empty.
@@ -179,9 +183,9 @@ class HostWriter:
         return None if outcome in ("taken", "renewed", "taken over") else other
 
     def unlock(self, *, run: str) -> None:
-        """Give the lock back; another run's stays. Raises TransportError."""
+        """Give the lock back, also where that cannot be kept; another run's stays. Raises TransportError."""
         try:
-            self._call("Unlock-Host", {"Run": run, "Confirm": False})
+            self._session.call("Unlock-Host", {"Run": run, "Confirm": False}, deadline=self._deadline, harmless=True)
         except CommandFailed as error:
             raise self._unreadable(error) from None
 

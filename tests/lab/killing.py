@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -17,10 +18,13 @@ from typing import Any
 from remediate.cli import detecting_again
 from remediate.engine import applying
 from remediate.runs import disk, folder
+from remediate.runs.sent import SentFiles
 from remediate.transports.ldap_write import DirectoryWriter
 from remediate.transports.ldap_write_session import WritableController
 from remediate.transports.winrm_session import HostSession
 from remediate.transports.winrm_write import HostWriter
+
+WRITES = re.compile(rb"^(Set|Restart)-", re.MULTILINE)
 
 
 class Points:
@@ -42,6 +46,7 @@ def main() -> None:
     """Put the points in place and run the program."""
     points = Points(Path(sys.argv[1]), int(sys.argv[2]))
     journal(points)
+    kept(points)
     for writer in (DirectoryWriter, HostWriter):
         writes(writer, points)
     answers_lost(points)
@@ -68,6 +73,18 @@ def journal(points: Points) -> None:
 
     for owner, name, function in ((folder.RunFolder, "append", appended), (folder, "append_whole", appended_whole)):
         setattr(owner, name, function)
+
+
+def kept(points: Points) -> None:
+    """What writes is kept in the run's folder, and has not been sent."""
+    append = SentFiles.append
+
+    def appended(self: SentFiles, name: str, content: bytes) -> None:
+        append(self, name, content)
+        if points.during and (name.endswith(".ldif") or WRITES.search(content)):
+            points(f"{points.during}: kept, not sent")
+
+    SentFiles.append = appended  # type: ignore[method-assign]
 
 
 def writes(writer: Any, points: Points) -> None:

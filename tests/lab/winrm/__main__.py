@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.winrm.endpoint import Endpoint
-from tests.lab.winrm.engine import Windows
+from tests.lab.winrm.engine import Engine, Windows
 from tests.lab.winrm.server import Tls, serving
 from tests.lab.winrm.service import Service
 
@@ -32,7 +32,10 @@ def user_file(users: dict[str, str]) -> str:
 def serve_host(stack: ExitStack, host: dict[str, Any]) -> None:
     """Open one host's ports; `stack` closes them."""
     windows = Windows(Path(host["configuration"]), host["environment"])
-    service = Service(host["name"], windows, frozenset(host["administrators"]))
+    service = Service(
+        host["name"], lambda: Engine(windows), frozenset(host["administrators"]),
+        received=Path(host["received"]), rest=host["rest"],
+    )  # fmt: skip
     stack.callback(service.close)
     endpoint = Endpoint(service, Path(host["records"]), Path(host["failures"]))
     stack.enter_context(serving(endpoint, host["address"], HTTP))

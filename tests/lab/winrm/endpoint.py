@@ -54,6 +54,9 @@ class Endpoint:
         self._planned: list[Failure] = []
         self._seen: Counter[str] = Counter()
 
+    def arrived(self) -> None:
+        """An HTTP request has arrived; called before anything is done with it."""
+
     def record(self, **what: object) -> None:
         """Append one line."""
         with self._lock, self._records.open("a") as file:

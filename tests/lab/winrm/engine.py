@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tests.lab.winrm.faults import terminated
 
@@ -46,6 +47,22 @@ class Windows:
 
     configuration: Path
     environment: dict[str, str]
+
+
+class AnyEngine(Protocol):
+    """What a session needs of an engine."""
+
+    def attach(self, deliver: Deliver) -> None:
+        """Begin to give answers; called once."""
+
+    def data(self, guid: str, fragment: bytes, stream: str = "Default") -> None:
+        """Take a PSRP fragment."""
+
+    def tell(self, what: str, guid: str) -> None:
+        """Command, Signal or Close for one pipeline."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class Engine:

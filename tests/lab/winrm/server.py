@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 from cryptography import x509
@@ -36,10 +37,17 @@ class Tls:
         return context
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """A thread for each connection."""
+
     request_queue_size = 1024
     daemon_threads = True
     block_on_close = False
+
+    def server_bind(self) -> None:
+        """Bind, without asking what the address is called: that may take seconds, and nobody wants to know."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that breaks off or fails its handshake is nothing to report; our own mistakes are."""
@@ -47,7 +55,8 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def _handler(endpoint: Endpoint, tls: Tls | None) -> type[BaseHTTPRequestHandler]:
+def handler(endpoint: Endpoint, tls: Tls | None) -> type[BaseHTTPRequestHandler]:
+    """What serves the connections to an endpoint."""
     context = tls.context() if tls else None
     bindings = bindings_for(x509.load_pem_x509_certificate(tls.certificate.read_bytes())) if tls else None
 
@@ -66,6 +75,7 @@ def _handler(endpoint: Endpoint, tls: Tls | None) -> type[BaseHTTPRequestHandler
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            endpoint.arrived()
             _write(self, self.exchange.handle(self.path, self.headers, body))
 
         def finish(self) -> None:
@@ -93,7 +103,7 @@ def _write(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
 @contextmanager
 def serving(endpoint: Endpoint, address: str, port: int, tls: Tls | None = None) -> Iterator[int]:
     """Serve on address and port (0: any free one, which is given back) until the end of the block."""
-    with _Server((address, port), _handler(endpoint, tls)) as server:
+    with Server((address, port), handler(endpoint, tls)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:

@@ -7,10 +7,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 from tests.lab.winrm import soap
-from tests.lab.winrm.engine import Engine, Windows
+from tests.lab.winrm.engine import AnyEngine
 from tests.lab.winrm.faults import WSManFault, access_denied, too_many_shells, unknown, unsupported
 from tests.lab.winrm.session import Session
 from tests.lab.winrm.soap import NAMES, Request
@@ -24,13 +25,28 @@ ABANDONED = 120
 
 
 class Service:
-    """One host's WinRM service. `allowed` are the accounts in its Administrators."""
+    """One host's WinRM service. `allowed` are the accounts in its Administrators; `received` is the file that keeps
+    what arrives for the engines, while there is one.
 
-    def __init__(self, machine: str, windows: Windows, allowed: frozenset[str]) -> None:
-        self.machine, self._windows, self._allowed = machine, windows, allowed
+    An engine stands by for the next session; so many seconds of `rest` after one was taken the next is started, so that
+    a measurement has no starting engines beside it.
+    """
+
+    def __init__(
+        self,
+        machine: str,
+        new_engine: Callable[[], AnyEngine],
+        allowed: frozenset[str],
+        *,
+        received: Path | None = None,
+        rest: float = 0.0,
+    ) -> None:
+        self.machine, self._new_engine, self._allowed = machine, new_engine, allowed
+        self._received = received
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
-        self._spare = Engine(windows)
+        self._spare: AnyEngine | None = new_engine()
+        self._rest, self._closed = rest, False
         self._verbs: dict[str, Callable[[Request, str], str]] = {
             "Create": self._create, "Command": self._command, "Send": self._send, "Receive": self._receive,
             "Signal": self._signal, "Delete": self._delete, "Get": self._get,
@@ -56,9 +72,12 @@ class Service:
 
     def close(self) -> None:
         """End every engine."""
-        for session in self._sessions.values():
-            session.close()
-        self._spare.close()
+        with self._lock:
+            self._closed = True
+            for session in self._sessions.values():
+                session.close()
+            if self._spare:
+                self._spare.close()
 
     def _session(self, request: Request) -> Session:
         try:
@@ -73,14 +92,31 @@ class Service:
             self._close_abandoned()
             if sum(one.user == user for one in self._sessions.values()) >= MAX_SHELLS:
                 raise too_many_shells(MAX_SHELLS)
-            engine, self._spare = self._spare, Engine(self._windows)
-            session = self._sessions[identifier] = Session(identifier, user, request.resource_uri, engine)
+            engine = self._take_engine()
+            session = self._sessions[identifier] = Session(
+                identifier, user, request.resource_uri, engine, received=self._received
+            )
         session.send(None, "stdin", base64.b64decode(shell.findtext("pwsh:creationXml", "", NAMES)))
         selector = f'<w:SelectorSet><w:Selector Name="ShellId">{identifier}</w:Selector></w:SelectorSet>'
         uri = f"<w:ResourceURI>{escape(request.resource_uri)}</w:ResourceURI>"
         reference = f"<a:ReferenceParameters>{uri}{selector}</a:ReferenceParameters>"
         created = f"<x:ResourceCreated><a:Address>http://localhost/wsman</a:Address>{reference}</x:ResourceCreated>"
         return created + describe(session)
+
+    def _take_engine(self) -> AnyEngine:
+        engine, self._spare = self._spare or self._new_engine(), None
+        if self._rest:
+            timer = threading.Timer(self._rest, self._stand_by)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._spare = self._new_engine()
+        return engine
+
+    def _stand_by(self) -> None:
+        with self._lock:
+            if self._spare is None and not self._closed:
+                self._spare = self._new_engine()
 
     def _close_abandoned(self) -> None:
         limit = time.monotonic() - ABANDONED

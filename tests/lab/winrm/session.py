@@ -6,13 +6,16 @@ completed or failed ([MS-PSRP] 2.2.2.21).
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from tests.lab.winrm.engine import SESSION, Engine
+from tests.lab.winrm.engine import SESSION, AnyEngine
 from tests.lab.winrm.faults import terminated, timed_out, unknown
 
 PIPELINE_STATE = 0x00041006
@@ -53,8 +56,11 @@ class Channel:
 class Session:
     """One shell of one user."""
 
-    def __init__(self, identifier: str, user: str, resource_uri: str, engine: Engine) -> None:
+    def __init__(
+        self, identifier: str, user: str, resource_uri: str, engine: AnyEngine, *, received: Path | None = None
+    ) -> None:
         self.identifier, self.user, self.resource_uri = identifier, user, resource_uri
+        self._received = received
         self.used = time.monotonic()
         self._engine = engine
         self._changed = threading.Condition()
@@ -65,6 +71,7 @@ class Session:
     def send(self, command_id: str | None, stream: str, fragment: bytes) -> None:
         """A fragment from the client; stream `pr` answers a prompt of the host."""
         guid = self._guid(command_id)
+        self._keep(guid, fragment)
         self._engine.data(guid, fragment, "PromptResponse" if stream == "pr" else "Default")
 
     def command(self, command_id: str, fragment: bytes) -> None:
@@ -72,6 +79,7 @@ class Session:
         guid = command_id.lower()
         with self._changed:
             self._channels[guid] = Channel()
+        self._keep(guid, fragment)
         self._engine.tell("Command", guid)
         self._engine.data(guid, fragment)
 
@@ -102,6 +110,13 @@ class Session:
             with self._changed:
                 self._channels.pop(guid, None)
                 self._changed.notify_all()
+
+    def _keep(self, guid: str, fragment: bytes) -> None:
+        """Append what arrived to the record, where somebody has asked for one by making the file."""
+        if self._received is not None and self._received.exists():
+            line = {"session": self.identifier, "guid": guid, "fragment": base64.b64encode(fragment).decode()}
+            with self._received.open("a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def close(self) -> None:
         """End the engine; whoever waits in a Receive is told."""
