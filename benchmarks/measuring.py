@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -43,19 +44,43 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object], *, times: int) -> Pairs:
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Return how long one call keeps processors busy, in this process and in those that it starts and waits for."""
+    before = _busy()
+    work()
+    return _busy() - before
+
+
+def _busy() -> float:
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in spent)
+
+
+def in_turn(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    times: int,
+    measure: Callable[[Callable[[], object]], float] = seconds,
+) -> Pairs:
     """Call both once unmeasured, then measure them in turn; every other pair begins with theirs."""
     ours()
     theirs()
-    found = [_pair(ours, theirs, ours_first=number % 2 == 0) for number in range(times)]
+    found = [_pair(ours, theirs, measure, ours_first=number % 2 == 0) for number in range(times)]
     return Pairs(tuple(pair[0] for pair in found), tuple(pair[1] for pair in found))
 
 
-def _pair(ours: Callable[[], object], theirs: Callable[[], object], *, ours_first: bool) -> tuple[float, float]:
+def _pair(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    measure: Callable[[Callable[[], object]], float],
+    *,
+    ours_first: bool,
+) -> tuple[float, float]:
     if ours_first:
-        return seconds(ours), seconds(theirs)
-    later = seconds(theirs)
-    return seconds(ours), later
+        return measure(ours), measure(theirs)
+    later = measure(theirs)
+    return measure(ours), later
 
 
 def show(rows: Sequence[Row]) -> None:
