@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,10 @@ import click
 import msgspec
 
 from remediate.cli.kept_runs import run_of_plan, runs_root
-from remediate.cli.options import writing_options
+from remediate.cli.options import logon_of, writing_options
 from remediate.cli.output import one_line, write_json, write_lines
 from remediate.cli.sealed_plan import Sealed, read_sealed
-from remediate.model.errors import ExitCode, RefusedError, TransportError, UsageError
+from remediate.model.errors import DocumentError, ExitCode, RefusedError, TransportError, UsageError
 from remediate.model.journal import Journal, JournalLine
 from remediate.model.plan import Plan
 from remediate.model.utc import utc_now, utc_text
@@ -25,9 +26,11 @@ from remediate.render.documents import AppliedDocument, ApprovalDescription, dri
 
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
+    from remediate.cli.sending import Sending
     from remediate.engine.applying import Drifted, Step
     from remediate.engine.verifying import Verification
     from remediate.runs.folder import RunFolder
+    from remediate.transports.credentials import Logon
 
 # No change here takes longer; a lock that a killed run leaves behind is dead by then.
 LOCK_HOURS = 1
@@ -66,7 +69,8 @@ def apply(file: str, approve: str, ticket: str, approved_by: str, only_check: bo
         return _check(sealed, connection, root=runs_root(runs), as_json=as_json)
     given_at = utc_now()
     approval = Approval(digest=approve, ticket=ticket, approved_by=approved_by, given_at=given_at)
-    return apply_sealed(sealed, approval, connection, go_on=go_on, runs=runs, as_json=as_json)
+    logon = logon_of(connection)
+    return apply_sealed(sealed, approval, connection, logon=logon, go_on=go_on, runs=runs, as_json=as_json)
 
 
 def apply_sealed(
@@ -74,11 +78,13 @@ def apply_sealed(
     approval: Approval,
     connection: dict[str, Any],
     *,
+    logon: Logon,
     go_on: bool = False,
     runs: str | None = None,
     as_json: bool = False,
 ) -> int:
     """Apply a plan under an approval and return the exit code. Raises RefusedError before anything is written."""
+    from remediate.cli.sending import Sending
     from remediate.cli.writers import writers_of
     from remediate.engine.admission import check_plan
     from remediate.runs.folder import alone
@@ -87,9 +93,13 @@ def apply_sealed(
     root = runs_root(runs)
     with alone(root, sealed.digest):
         earlier = _earlier(root, sealed, go_on=go_on)
-        with writers_of(sealed.plan, connection) as writers:
+        sending = Sending()
+        with writers_of(sealed.plan, connection, logon=logon, sending=sending) as writers:
             _admit(sealed.plan, writers)
-            document = _apply(sealed, writers, root=root, earlier=earlier, approval=approval, connection=connection)
+            verify = partial(_verified, sealed.plan, writers, connection, logon=logon)
+            document = _apply(
+                sealed, writers, root=root, earlier=earlier, approval=approval, verify=verify, sending=sending
+            )
     return _tell(document, as_json=as_json)
 
 
@@ -99,13 +109,15 @@ def _check(sealed: Sealed, connection: dict[str, Any], *, root: Path, as_json: b
     from remediate.engine.admission import check_plan, check_unused
     from remediate.engine.checking import check_all
     from remediate.render.applied_check import check_document, check_lines
+    from remediate.transports.failure_codes import LOGON_REFUSED
 
     check_plan(sealed.plan, sealed.digest, approved=sealed.digest, now=_now(), where=sealed.where)
     run = run_of_plan(root, sealed.digest, source="apply")
     lines = run.journal().lines if run else ()
     check_unused(lines, run=run.name if run else "")
-    with writers_of(sealed.plan, connection) as writers:
-        document = check_document(check_all(sealed.plan, writers, lines), plan_id=sealed.digest)
+    with writers_of(sealed.plan, connection, logon=logon_of(connection)) as writers:
+        check = check_all(sealed.plan, writers, lines, logon_refused=LOGON_REFUSED)
+        document = check_document(check, plan_id=sealed.digest)
     if as_json:
         write_json(document)
     else:
@@ -179,7 +191,8 @@ def _apply(
     root: Path,
     earlier: RunFolder | None,
     approval: Approval,
-    connection: dict[str, Any],
+    verify: Callable[[], Verification | None],
+    sending: Sending,
 ) -> AppliedDocument:
     from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
     from remediate.render.applied import Run, applied
@@ -189,22 +202,28 @@ def _apply(
     try:
         refuse_drift(read_steps(sealed.plan, writers, lines))
         run = earlier or _new_run(root, sealed, approval)
+        sending.into(run)
+        record = sending.journaling(run.append)
         window = Window(run=run.name, who=_who(), until=_until())
         with watch.between_actions():
             steps, code = carry_out(
-                sealed.plan, writers, window=window, record=watch.recording(run.append), earlier=lines, clock=_now,
+                sealed.plan, writers, window=window, record=watch.recording(record), earlier=lines, clock=_now,
                 stop=watch.asked,
             )  # fmt: skip
     except Drifted as error:
         _tell_drift(error)
         raise
+    except DocumentError as error:
+        if watch.has_begun:  # what was written stands in the journal up to the line that could not be
+            error.exit_code = ExitCode.STOPPED_PART_WAY
+        raise
     if watch.asked() and not _written(steps):
         raise KeyboardInterrupt
     if code is ExitCode.NOTHING_TO_DO:
-        found = None if watch.asked() else _verified(sealed.plan, writers, connection)
+        found = None if watch.asked() else verify()
         code = _ended(found) if found else ExitCode.STOPPED_PART_WAY
         if found:
-            run.append(_closed(window.who, code))
+            record(_closed(window.who, code))
     told = ApprovalDescription(**msgspec.structs.asdict(approval))
     of = Run(name=run.name, folder=str(run.path), plan_id=sealed.digest)
     return applied(of, steps, approval=told, exit_code=int(code), verification=found)
@@ -215,12 +234,14 @@ def _written(steps: tuple[Step, ...]) -> bool:
     return any(step.written or step.outcome in ("done", "failed", "unresolved") for step in steps)
 
 
-def _verified(plan: Plan, writers: dict[str, Writer], connection: dict[str, Any]) -> Verification | None:
+def _verified(
+    plan: Plan, writers: dict[str, Writer], connection: dict[str, Any], *, logon: Logon
+) -> Verification | None:
     """What the run has helped; None when Ctrl-C broke it off: the run is not ended then, and can be gone on with."""
     from remediate.cli.detecting_again import verified
 
     try:
-        return verified(plan, writers, connection)
+        return verified(plan, writers, connection, logon=logon)
     except KeyboardInterrupt:
         return None
 
@@ -247,7 +268,8 @@ class _Watch:
     """Lets Ctrl-C stop a run between two actions, never inside one; a second one says what is unresolved meanwhile."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan, self._presses, self._begun = plan, 0, 0
+        self._plan, self._presses, self._begun = plan, 0, set[int]()
+        self.has_begun = False
 
     def asked(self) -> bool:
         """Whether Ctrl-C was pressed."""
@@ -258,7 +280,8 @@ class _Watch:
 
         def record(line: JournalLine) -> None:
             append(line)
-            self._begun = line.action if line.event == "begin" else 0
+            self.has_begun = True
+            (self._begun.add if line.event == "begin" else self._begun.discard)(line.action)
 
         return record
 
@@ -273,11 +296,15 @@ class _Watch:
 
     def _interrupted(self, _number: int, _frame: Any) -> None:
         self._presses += 1
-        under_way = [f"{one.id}. {one.label}" for one in self._plan.actions if one.id == self._begun]
+        under_way = [f"{one.id}. {one.label}" for one in self._plan.actions if one.id in self._begun]
         if self._presses == 1:
             told = "it stops when this action has ended" if under_way else "it stops before the next action"
         else:
-            told = f"unresolved until it has ended: {under_way[0]}" if under_way else "nothing is unresolved; it stops"
+            told = (
+                f"unresolved until it has ended: {'; '.join(under_way)}"
+                if under_way
+                else "nothing is unresolved; it stops"
+            )
         click.echo(one_line(f"remediate: {told}"), err=True)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from remediate.cli.options import fact_options, facts_from
+from remediate.cli.options import fact_options, facts_from, logon_of
 from remediate.cli.output import one_line, save, write_json
 from remediate.facts.documents import Snapshot
 from remediate.model.errors import DocumentError, ExitCode, UsageError
@@ -33,7 +32,7 @@ def collect(context: click.Context, /, out: str | None, scripts: str | None, as_
     from remediate.transports.bundle import check_bundle_place, write_bundle
 
     check_bundle_place(Path(out or ""))
-    snapshot = read_facts(facts_from(context), terminal=sys.stdin.isatty())
+    snapshot = read_facts(facts_from(context), logon_of(context.params))
     write_bundle(snapshot, Path(out or ""))
     return _tell(snapshot, out or "", as_json=as_json)
 

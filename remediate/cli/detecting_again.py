@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,10 @@ from remediate.model.plan import Plan
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
     from remediate.engine.verifying import Verification
+    from remediate.transports.credentials import Logon
 
 
-def verified(plan: Plan, writers: Mapping[str, Writer], connection: dict[str, Any]) -> Verification:
+def verified(plan: Plan, writers: Mapping[str, Writer], connection: dict[str, Any], *, logon: Logon) -> Verification:
     """Read what the plan touched, live, and detect again. What cannot be read is told in the result, and not raised."""
     from remediate.cli.facts import read_facts
     from remediate.engine.verifying import Verification, found_again, stands_now, touched_by
@@ -25,11 +25,11 @@ def verified(plan: Plan, writers: Mapping[str, Writer], connection: dict[str, An
     if not touched_by(plan):
         return Verification(standing=standing)
     try:
-        snapshot = read_facts(_facts(plan, connection), terminal=sys.stdin.isatty())
-        still, unknown = found_again(plan, snapshot)
+        snapshot = read_facts(_facts(plan, connection), logon)
+        found = found_again(plan, snapshot)
     except RemediateError as error:
         return Verification(standing=standing, unknown=(str(error),))
-    return Verification(standing=standing, still=still, unknown=unknown)
+    return Verification(standing=standing, still=found.still, others=found.others, unknown=found.unknown)
 
 
 def _facts(plan: Plan, connection: dict[str, Any]) -> FactOptions:
@@ -40,5 +40,5 @@ def _facts(plan: Plan, connection: dict[str, Any]) -> FactOptions:
         dc=next(iter(by_kind.get(DIRECTORY, ())), ""),
         ca=by_kind.get("ca", ()),
         connector=by_kind.get("connector", ()),
-        **{name: connection[name] for name in ("trust", "user", "tls", "timeout")},
+        **{name: connection[name] for name in ("trust", "tls", "timeout")},
     )

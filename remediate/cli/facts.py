@@ -5,26 +5,54 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from remediate.cli.collectors import collector_call, collector_source
 from remediate.cli.options import DIRECTORY_PATIENCE, FactOptions, trusted
-from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, silent
+from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, patiently, silent
 from remediate.facts.documents import IntuneObject, Snapshot
 from remediate.model.errors import UsageError
-from remediate.transports.credentials import Credential, resolve
+from remediate.transports.credentials import Credential, Logon
+
+if TYPE_CHECKING:
+    from remediate.engine.rights import AskDirectory, TargetRights
+    from remediate.model.plan import Plan
 
 
-def read_facts(options: FactOptions, *, terminal: bool) -> Snapshot:
-    """Return the snapshot. `terminal` allows a password prompt. Raises DocumentError and UsageError."""
+@dataclass(frozen=True)
+class Facts:
+    """What was read; while a live directory is still open, `ask` asks it what the account may write."""
+
+    snapshot: Snapshot
+    ask: AskDirectory | None = None
+
+    def rights(self, plan: Plan) -> tuple[TargetRights, ...]:
+        """Return which rights for a plan the account has and lacks; none for facts out of a bundle."""
+        from remediate.engine.rights import present_rights
+
+        return present_rights(plan, self.snapshot, self.ask) if self.ask else ()
+
+
+def read_facts(options: FactOptions, logon: Logon) -> Snapshot:
+    """Return the snapshot. Raises DocumentError and UsageError."""
+    with opened_facts(options, logon) as found:
+        return found.snapshot
+
+
+@contextmanager
+def opened_facts(options: FactOptions, logon: Logon) -> Iterator[Facts]:
+    """Yield what was read, with the directory still open where it is live. Raises as `read_facts`."""
     exported = _intune(options)  # first: it is quick, and a path that is wrong is told before a long reading
-    snapshot = _offline(options) if options.bundle else _live(options, terminal=terminal)
-    if exported is None:
-        return snapshot
-    return msgspec.structs.replace(snapshot, intune=(*(snapshot.intune or ()), *exported))
+    with _live(options, logon) if not options.bundle else nullcontext(Facts(_offline(options))) as found:
+        if exported is not None:
+            told = msgspec.structs.replace(found.snapshot, intune=(*(found.snapshot.intune or ()), *exported))
+            found = Facts(told, found.ask)
+        yield found
 
 
 def _intune(options: FactOptions) -> tuple[IntuneObject, ...] | None:
@@ -47,18 +75,20 @@ def _offline(options: FactOptions) -> Snapshot:
     )
 
 
-def _live(options: FactOptions, *, terminal: bool) -> Snapshot:
+@contextmanager
+def _live(options: FactOptions, logon: Logon) -> Iterator[Facts]:
     from remediate.transports.failure_codes import LOGON_REFUSED
     from remediate.transports.ldap import DirectoryReader
 
     address = _directory(options)
     wanted = Wanted(directory=address, certification_authorities=options.ca, connectors=options.connector)
-    credential = resolve(options.user or None, terminal=terminal)
-    patience = min(options.timeout, DIRECTORY_PATIENCE)
-    reader = DirectoryReader(address, credential, trust=trusted(options.trust), timeout=patience)
-    hosts = host_source(options, credential)
-    with reader as directory, progress() as told:
-        return collect(directory, hosts, wanted=wanted, progress=told, logon_refused=LOGON_REFUSED)
+    patience, trust = min(options.timeout, DIRECTORY_PATIENCE), trusted(options.trust)
+    reader = DirectoryReader(address, logon.credential, trust=trust, timeout=patience)
+    hosts = host_source(options, logon.credential)
+    with reader as directory:
+        with progress() as told:
+            snapshot = collect(directory, hosts, wanted=wanted, progress=told, logon_refused=LOGON_REFUSED)
+        yield Facts(snapshot, lambda guids: patiently(lambda: directory.rights(guids)))
 
 
 def _directory(options: FactOptions) -> str:

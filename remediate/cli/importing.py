@@ -13,11 +13,11 @@ import click
 from remediate.cli.kept_runs import run_of_plan, runs_root
 from remediate.cli.output import one_line, write_json
 from remediate.cli.sealed_plan import Sealed, unsealed
-from remediate.model.errors import ExitCode, RefusedError, UsageError
+from remediate.model.errors import DocumentError, ExitCode, RefusedError, UsageError
 from remediate.model.utc import utc_text
 
 if TYPE_CHECKING:
-    from remediate.cli.returned_files import PlanFile, Returned
+    from remediate.cli.returned_files import Returned
     from remediate.model.journal import JournalLine
     from remediate.render.documents import ImportDocument
     from remediate.runs.folder import RunFolder
@@ -39,13 +39,13 @@ def import_results(paths: tuple[str, ...], plan_file: str | None, runs: str | No
     from remediate.runs.folder import alone
 
     named = tuple(map(Path, paths))
-    items = returned(named)
+    items, left_out = returned(named)
     digest = _one_plan(items)
     root = runs_root(runs)
-    sealed = _plan_for(digest, _candidates(named, plan_file), root)
+    sealed = _plan_for(digest, named, plan_file, root)
     _check(items, sealed)
     with alone(root, digest):
-        document = _import(items, sealed, root)
+        document = _import(items, sealed, root, left_out=left_out)
     if as_json:
         write_json(document)
     else:
@@ -64,29 +64,38 @@ def _one_plan(items: Iterable[Returned]) -> str:
     return first.result.plan_id
 
 
-def _candidates(named: Iterable[Path], given: str | None) -> Iterable[PlanFile]:
-    from remediate.cli.returned_files import plan_file, plans
-
-    return (plan_file(Path(given)),) if given else plans(named)
-
-
-def _plan_for(digest: str, files: Iterable[PlanFile], root: Path) -> Sealed:
-    """The plan among the files, else that of the run which has it, else the first of the files: it is refused then."""
+def _plan_for(digest: str, named: Iterable[Path], given: str | None, root: Path) -> Sealed:
+    """The plan that was given or came back, else that of the run which has it, else another: it is refused then."""
     from remediate.runs.folder import PLAN_FILE
 
-    other = None
-    for file in files:
-        sealed = unsealed(file.text, where=file.where)
+    plans, trouble = _plans(named, given)
+    for sealed in plans:
         if sealed.digest == digest:
             return sealed
-        other = other or sealed
     run = run_of_plan(root, digest, source="import")
     if run:
         return unsealed(run.sealed(), where=str(run.path / PLAN_FILE))
-    if other is None:
-        do = "Name the plan with --plan."
-        raise UsageError(f"there is no plan.json with the results, and no run of plan {digest[:12]}", do=do)
-    return other
+    if plans:
+        return plans[0]
+    do = "Name the plan with --plan."
+    raise trouble or UsageError(f"there is no plan.json with the results, and no run of plan {digest[:12]}", do=do)
+
+
+def _plans(named: Iterable[Path], given: str | None) -> tuple[list[Sealed], DocumentError | None]:
+    """The given plan, else those that came back, and why the first of them is none: other programs have plans too."""
+    from remediate.cli.returned_files import plan_file, plans
+
+    if given:
+        file = plan_file(Path(given))
+        return [unsealed(file.text, where=file.where)], None
+    found: list[Sealed] = []
+    trouble = None
+    for file in plans(named):
+        try:
+            found.append(unsealed(file.text, where=file.where))
+        except DocumentError as error:
+            trouble = trouble or error
+    return found, trouble
 
 
 def _check(items: Iterable[Returned], sealed: Sealed) -> None:
@@ -96,7 +105,7 @@ def _check(items: Iterable[Returned], sealed: Sealed) -> None:
         check(item.result, sealed.plan, sealed.digest, where=item.where)
 
 
-def _import(items: tuple[Returned, ...], sealed: Sealed, root: Path) -> ImportDocument:
+def _import(items: tuple[Returned, ...], sealed: Sealed, root: Path, *, left_out: tuple[str, ...]) -> ImportDocument:
     from remediate.engine.returned import is_held, lines_for
     from remediate.render.imported import Run, imported
 
@@ -119,6 +128,7 @@ def _import(items: tuple[Returned, ...], sealed: Sealed, root: Path) -> ImportDo
         run=Run(name=run.name, folder=str(run.path), plan_id=sealed.digest),
         results=tuple((item.where, item.result) for item in new),
         held_before=tuple(item.where for item in items if item not in new),
+        left_out=left_out,
     )
 
 

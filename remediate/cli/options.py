@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 
 from remediate.model.errors import UsageError
 from remediate.model.utc import utc_text
+
+if TYPE_CHECKING:
+    from remediate.transports.credentials import Logon
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,8 +61,7 @@ _CONNECTION = (
 _ENDPOINT = click.option(
     "--endpoint", default="", envvar="REMEDIATE_ENDPOINT", metavar="NAME", help="The hosts' JEA endpoint of that name."
 )
-_FACTS = (
-    click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="Facts from a bundle."),
+_TARGETS = (
     click.option("--domain", default="", envvar="REMEDIATE_DOMAIN", help="Live: the DNS name of the domain."),
     click.option("--dc", default="", envvar="REMEDIATE_DC", help="Live: this domain controller, by its DNS name."),
     click.option(
@@ -71,6 +74,10 @@ _FACTS = (
     click.option(
         "--connector", multiple=True, envvar="REMEDIATE_CONNECTOR", metavar="HOST", help="Live: a connector host."
     ),
+)
+_FACTS = (
+    click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="Facts from a bundle."),
+    *_TARGETS,
     click.option(
         "--intune", default="", type=click.Path(), envvar="REMEDIATE_INTUNE", metavar="DIR", help="Exported profiles."
     ),
@@ -115,14 +122,15 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comm
 fact_options = _with(_FACTS)
 connection_options = _with(_CONNECTION)
 writing_options = _with((*_CONNECTION, _ENDPOINT))
+live_log_options = _with((*_TARGETS, *_CONNECTION, _ENDPOINT))
 planning_options = _with(_PLANNING)
 output_options = _with(_OUTPUT)
 
 
 def facts_from(context: click.Context) -> FactOptions:
     """Return where facts come from. Raises UsageError for both a bundle and live targets, or neither."""
-    _check_hosts(context)
-    offline, live = _strength(context, _OFFLINE), _strength(context, _LIVE)
+    check_hosts(context)
+    offline, live = strength(context, _OFFLINE), strength(context, _LIVE)
     given = {name: context.params[name] for name in FactOptions.__struct_fields__}
     if not given["bundle"] and not any(given[name] for name in ("domain", "dc", "ca", "connector")):
         raise UsageError(
@@ -133,6 +141,13 @@ def facts_from(context: click.Context) -> FactOptions:
         raise UsageError("--bundle and live targets are given together", do="Give one of the two.")
     weaker = _LIVE if offline >= live and given["bundle"] else _OFFLINE
     return FactOptions(**{name: value for name, value in given.items() if name not in weaker})
+
+
+def logon_of(given: Mapping[str, Any]) -> Logon:
+    """Return as whom a run with these options connects: the one --user that all of it has."""
+    from remediate.transports.credentials import Logon
+
+    return Logon(given["user"], terminal=sys.stdin.isatty())
 
 
 def trusted(given: str) -> Path | None:
@@ -148,7 +163,7 @@ def trusted(given: str) -> Path | None:
 _HOST = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
-def _check_hosts(context: click.Context) -> None:
+def check_hosts(context: click.Context) -> None:
     """Raise UsageError for what cannot be the name of a host."""
     given = context.params
     named = [(option, given[option]) for option in ("domain", "dc") if given[option]]
@@ -164,7 +179,7 @@ _FLAG = 3
 _STRENGTHS = {"COMMANDLINE": _FLAG, "ENVIRONMENT": 2, "DEFAULT_MAP": 1}
 
 
-def _strength(context: click.Context, names: tuple[str, ...]) -> int:
+def strength(context: click.Context, names: tuple[str, ...]) -> int:
     """Return how strongly any of the options was asked for: 3 flag, 2 environment, 1 file, 0 not at all."""
     sources = (context.get_parameter_source(name) for name in names if context.params.get(name))
     return max((_STRENGTHS.get(source.name, 0) for source in sources if source), default=0)

@@ -7,14 +7,18 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from remediate.model.errors import DocumentError
 from remediate.model.plan import Plan, digest, seal
+from remediate.model.utc import utc_now
 from remediate.render.text import Line, as_terminal_text, as_text
+
+if TYPE_CHECKING:
+    from remediate.render.rights import Rights
 
 
 def chosen(format: str, *, as_json: bool) -> str:
@@ -22,18 +26,21 @@ def chosen(format: str, *, as_json: bool) -> str:
     return "json" if as_json else format
 
 
-def write_plan(plan: Plan, *, format: str, saved: str = "") -> None:
-    """Write a plan to stdout."""
+def write_plan(plan: Plan, *, format: str, saved: str = "", rights: Rights = ()) -> None:
+    """Write a plan to stdout, and beside it the rights of whoever made it."""
+    from remediate.render.rights import rights_lines, rights_markdown, with_rights
+
     if format == "json":
-        click.echo(seal(plan), nl=False)
+        click.echo(with_rights(seal(plan), rights), nl=False)
     elif format == "md":
         from remediate.render.markdown import markdown
 
-        click.echo(markdown(plan, digest=digest(plan)), nl=False)
+        click.echo(markdown(plan, digest=digest(plan)) + rights_markdown(rights), nl=False)
     else:
         from remediate.render.diff import diff
 
-        write_lines(diff(plan, digest=digest(plan), saved=saved))
+        expired = plan.expires_at < utc_now()
+        write_lines((*diff(plan, digest=digest(plan), saved=saved, expired=expired), *rights_lines(rights)))
 
 
 def write_lines(lines: Iterable[Line]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from remediate.cli.codes import TakesCodes
 from remediate.cli.options import (
     fact_options,
     facts_from,
+    logon_of,
     output_options,
     planning_options,
     settings_from,
@@ -23,11 +27,13 @@ from remediate.model.plan import Plan, PlanEdited, digest, seal, unseal
 from remediate.model.utc import utc_now
 
 if TYPE_CHECKING:
+    from remediate.cli.facts import Facts
     from remediate.engine.planning import PlanOptions
     from remediate.facts.documents import Snapshot
+    from remediate.transports.credentials import Logon
 
 
-@click.command()
+@click.command(cls=TakesCodes)
 @click.argument("names", nargs=-1, metavar="[NAME|CODE|FILE]...")
 @click.option("--dry-run", is_flag=True, help="Detect and print the diff; writes nothing.")
 @click.option("--all", "every", is_flag=True, help="Every playbook, as without a name.")
@@ -48,11 +54,14 @@ def run(context: click.Context, /, names: tuple[str, ...], dry_run: bool, every:
     if not dry_run:
         _refuse_without_a_person(context, format=chosen(options["format"], as_json=options["as_json"]))
     plan_options = _options(_meant(names, every=every), options)
-    made = _planned(_facts(context), plan_options)
-    write_plan(made, format=chosen(options["format"], as_json=options["as_json"]))
+    logon = logon_of(context.params)
+    with _facts(context, logon) as found:
+        made = _planned(found.snapshot, plan_options)
+        rights = found.rights(made)
+    write_plan(made, format=chosen(options["format"], as_json=options["as_json"]), rights=rights)
     if dry_run or not made.complete or not made.actions:
         return int(made.exit_code)
-    return _asked_and_applied(made, context.params)
+    return _asked_and_applied(made, context.params, logon=logon)
 
 
 def _refuse_without_a_person(context: click.Context, *, format: str) -> None:
@@ -67,7 +76,7 @@ def _refuse_without_a_person(context: click.Context, *, format: str) -> None:
         raise RefusedError("nobody can be asked here, so nothing is applied", do=do)
 
 
-def _asked_and_applied(made: Plan, given: dict[str, Any]) -> int:
+def _asked_and_applied(made: Plan, given: dict[str, Any], *, logon: Logon) -> int:
     """Ask for the plan's digest, and apply it when it is typed."""
     from remediate.cli.applying import Approval, apply_sealed
     from remediate.cli.sealed_plan import Sealed
@@ -77,10 +86,10 @@ def _asked_and_applied(made: Plan, given: dict[str, Any]) -> int:
     typed = click.prompt("Type its first 12 digits to apply it now", default="", show_default=False, err=True)
     given_at = utc_now()
     approval = Approval(digest=typed, ticket=given["ticket"], approved_by="typed at the terminal", given_at=given_at)
-    return apply_sealed(sealed, approval, given, runs=given["runs"])
+    return apply_sealed(sealed, approval, given, logon=logon, runs=given["runs"])
 
 
-@click.command()
+@click.command(cls=TakesCodes)
 @click.argument("names", nargs=-1, metavar="[NAME|CODE|FILE]...")
 @click.option("--all", "every", is_flag=True, help="Every playbook.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Where the sealed plan is saved.")
@@ -103,22 +112,30 @@ def plan(
 ) -> int:
     """Make a sealed plan, and print its diff and the digest to approve.
 
+    Of a live estate it also tells which of the rights that the plan takes the present account has, and which it lacks.
+
     Exit codes: 0 nothing to do, 1 a needed fact is missing, 2 findings.
     """
     if not names and not every:
         raise UsageError("no playbook is named", do="Name one, or give --all.")
     plan_options = _options(_meant(names, every=every), options)
     _check_places(out, keep_facts)
-    snapshot = _facts(context)
-    if keep_facts:
-        from remediate.transports.bundle import write_bundle
-
-        write_bundle(snapshot, Path(keep_facts))
-    made = _planned(snapshot, plan_options)
+    with _facts(context, logon_of(context.params)) as found:
+        _keep(found.snapshot, keep_facts)
+        made = _planned(found.snapshot, plan_options)
+        rights = found.rights(made)
     if out:
         save(Path(out), seal(made))
-    write_plan(made, format=chosen(options["format"], as_json=options["as_json"]), saved=out or "")
+        _tell_expired(made, out)
+    write_plan(made, format=chosen(options["format"], as_json=options["as_json"]), saved=out or "", rights=rights)
     return int(made.exit_code)
+
+
+def _keep(snapshot: Snapshot, place: str | None) -> None:
+    if place:
+        from remediate.transports.bundle import write_bundle
+
+        write_bundle(snapshot, Path(place))
 
 
 @click.command()
@@ -130,10 +147,14 @@ def show(file: str, format: str, as_json: bool) -> int:
     Exit codes: 0 nothing to do, 1 unreadable or a needed fact is missing, 2 findings.
     """
     read = read_plan(Path(file))
-    if read.expires_at < utc_now():
-        click.echo(f"remediate: {file} expired at {read.expires_at}; it can be read, not applied.", err=True)
+    _tell_expired(read, file)
     write_plan(read, format=chosen(format, as_json=as_json), saved=file)
     return int(read.exit_code)
+
+
+def _tell_expired(plan: Plan, file: str) -> None:
+    if plan.expires_at < utc_now():
+        click.echo(f"remediate: {file} expired at {plan.expires_at}; it can be read, not applied.", err=True)
 
 
 def read_plan(path: Path) -> Plan:
@@ -188,13 +209,14 @@ def _options(names: tuple[str, ...], options: dict[str, Any]) -> PlanOptions:
     )
 
 
-def _facts(context: click.Context) -> Snapshot:
+@contextmanager
+def _facts(context: click.Context, logon: Logon) -> Iterator[Facts]:
     from remediate.cli.collecting import tell_failures
-    from remediate.cli.facts import read_facts
+    from remediate.cli.facts import opened_facts
 
-    snapshot = read_facts(facts_from(context), terminal=sys.stdin.isatty())
-    tell_failures(snapshot)
-    return snapshot
+    with opened_facts(facts_from(context), logon) as found:
+        tell_failures(found.snapshot)
+        yield found
 
 
 def _planned(snapshot: Snapshot, options: PlanOptions) -> Plan:

@@ -93,7 +93,7 @@ def collect(
     hosts = _requests(wanted, first)
     refused = next((one for one in failed if one.code in logon_refused), None)
     answers = [_not_tried(one, refused) for one in hosts] if refused else _side_by_side(hosts, read_host, progress)
-    documents = tuple(answer for answer in answers if not isinstance(answer, Failure))
+    documents = _once_each(answer for answer in answers if not isinstance(answer, Failure))
     failures = (*_without_authority(first, hosts), *(answer for answer in answers if isinstance(answer, Failure)))
     if first and directory:
         first, failed = _finish(directory, first, documents, wanted, progress)
@@ -105,6 +105,14 @@ def collect(
     )
 
 
+def _once_each(documents: Iterable[HostDocument]) -> tuple[HostDocument, ...]:
+    """Return what the hosts told; one that was named in two ways, such as by an alias, is still one host."""
+    found: dict[tuple[str, str], HostDocument] = {}
+    for one in documents:
+        found.setdefault((one.role, (one.machine.dns_host_name.if_known() or one.read_from).lower()), one)
+    return tuple(found.values())
+
+
 def _begin(
     directory: DirectorySource | None, wanted: Wanted, progress: Progress
 ) -> tuple[DirectoryDocument | None, tuple[Failure, ...]]:
@@ -112,7 +120,7 @@ def _begin(
         return None, ()
     progress(wanted.directory, "reading")
     try:
-        return _patiently(directory.begin), ()
+        return patiently(directory.begin), ()
     except RemediateError as error:
         progress(wanted.directory, error.what)
         return None, (failure("directory", wanted.directory, error),)
@@ -127,7 +135,7 @@ def _finish(
 ) -> tuple[DirectoryDocument | None, tuple[Failure, ...]]:
     try:
         accounts, machines = connector_accounts(documents, first), computers(documents)
-        whole = _patiently(lambda: directory.finish(accounts, machines))
+        whole = patiently(lambda: directory.finish(accounts, machines))
     except RemediateError as error:
         progress(wanted.directory, error.what)
         return None, (failure("directory", wanted.directory, error),)
@@ -204,7 +212,7 @@ def _side_by_side(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _patiently(read: Callable[[], T]) -> T:
+def patiently(read: Callable[[], T]) -> T:
     """Return what `read` returns. It runs beside: Ctrl-C does not reach a name look-up, nor a socket on Windows."""
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="directory")
     try:

@@ -1,7 +1,7 @@
 """The plan: concrete before -> after values, frozen, sealed by a digest over its canonical body.
 
-Canonical is UTF-8 JSON with sorted keys and without blanks. The digest covers every property of the file but `plan_id`,
-also those that this version does not know.
+Canonical is UTF-8 JSON with sorted keys and without blanks. The digest covers every property of the file but `plan_id`
+and what is printed beside the plan, also those that this version does not know.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from remediate.model.secret import refuse_to_encode
 PLAN_FORMAT = "1.0"
 # The kind of an action that writes nothing: it is owed whatever stands there.
 RESTART = "restart_service"
+# What --json prints beside a plan: the rights of whoever made it. It is no part of what is approved; nothing reads it.
+BESIDE = "present_rights"
+# What `takes_effect` of an action says where nothing delays it.
+AT_ONCE = "at once"
 
 
 class RegistryState(msgspec.Struct, frozen=True, tag="registry", omit_defaults=True):
@@ -97,7 +101,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TargetIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What makes a target the right one: the directory's objectGUID, a CA's thumbprint, a host's MachineGuid."""
+    """What makes a target the right one: the domain's objectGUID and its DNS name, a CA's thumbprint, a host's
+    MachineGuid and the ComputerName it calls itself (NetBIOS, at most 15 characters)."""
 
     kind: str
     name: str
@@ -105,7 +110,9 @@ class TargetIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Obtains(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
-    """Who can obtain a certificate: `name` is `own`, `any` or `any (may rewrite the template)`."""
+    """Who can obtain a certificate: `name` is `own`, `own (may request for others)`, `any` or
+    `any (may rewrite the template)`.
+    """
 
     principal: str
     template: str
@@ -177,6 +184,7 @@ def unseal(text: bytes, *, where: str) -> tuple[Plan, str]:
     try:
         body = msgspec.json.decode(text)
         stated = body.pop("plan_id")
+        body.pop(BESIDE, None)
         major = str(body["format_version"]).partition(".")[0]
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError) as error:
         raise DocumentError("this is not a plan", where=where, why=str(error)) from error

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
 from remediate.engine.applying import Step
-from remediate.engine.returned import Standing
+from remediate.engine.returned import Standing, target_of
 from remediate.engine.verifying import Verification
 from remediate.model.finding import Finding
+from remediate.model.plan import AT_ONCE, RESTART, Action
 from remediate.render.documents import (
     ActionStanding,
     AppliedDocument,
@@ -43,6 +44,7 @@ def applied(
 ) -> AppliedDocument:
     """Return the document of a run that ended; `verification` is None where it stopped part-way."""
     found = tuple(steps)
+    done = tuple(step for step in found if step.outcome == "done")
     return AppliedDocument(
         run=run.name,
         folder=run.folder,
@@ -50,13 +52,19 @@ def applied(
         approval=approval,
         exit_code=exit_code,
         actions=tuple(map(_action, found)),
-        takes_effect=tuple(dict.fromkeys(filter(None, (one.action.takes_effect for one in found if _written(one))))),
+        takes_effect=_delays((one.action for one in done), restarted={one.target for one in done if _restarts(one)}),
         verification=described(verification) if verification else None,
     )
 
 
-def _written(step: Step) -> bool:
-    return step.outcome == "done"
+def _restarts(step: Step) -> bool:
+    return step.action.kind == RESTART
+
+
+def _delays(actions: Iterable[Action], *, restarted: Container[str] = ()) -> tuple[str, ...]:
+    """What delays the effect of actions: replication and the CA's cache, or a restart that is not done yet."""
+    waiting = (one for one in actions if not (one.restarts and target_of(one) in restarted))
+    return tuple(dict.fromkeys(one.takes_effect for one in waiting if one.takes_effect not in ("", AT_ONCE)))
 
 
 def _action(step: Step) -> ActionStanding:
@@ -72,6 +80,7 @@ def described(verification: Verification) -> VerificationDescription:
         actions=tuple(map(standing, verification.standing)),
         still_found=verification.still,
         unknown=verification.unknown,
+        other_causes=verification.others,
     )
 
 
@@ -84,7 +93,19 @@ def standing(one: Standing) -> ActionStanding:
 
 def verify_document(verification: Verification, *, plan_id: str) -> VerifyDocument:
     """Return the document of `remediate verify`."""
-    return VerifyDocument(plan_id=plan_id, exit_code=int(verification.exit_code), verification=described(verification))
+    return VerifyDocument(
+        plan_id=plan_id,
+        exit_code=int(verification.exit_code),
+        verification=described(verification),
+        takes_effect=_delays(one.action for one in verification.standing if one.state == "as wanted"),
+    )
+
+
+def verify_lines(document: VerifyDocument) -> Iterator[Line]:
+    """Yield where every action stands, what is still found, and what delays the effect of what stands."""
+    yield from verification_lines(document.verification, listed=True)
+    if document.takes_effect:
+        yield from wrap("; ".join(document.takes_effect), first="What stands takes effect ", rest="  ")
 
 
 def applied_lines(document: AppliedDocument) -> Iterator[Line]:
@@ -98,7 +119,7 @@ def applied_lines(document: AppliedDocument) -> Iterator[Line]:
         yield from verification_lines(document.verification, verified="Verified", listed=False)
     else:
         yield from wrap("Stopped part-way, and not verified.", style="problem")
-    if document.takes_effect and document.exit_code != 0:
+    if document.takes_effect:
         yield from wrap("; ".join(document.takes_effect), first="What was written takes effect ", rest="  ")
     yield from _next(document)
     yield from wrap(document.folder, first=f"Run {document.run} is kept in ", rest="  ")
@@ -124,14 +145,15 @@ def action_lines(actions: Iterable[ActionStanding]) -> Iterator[Line]:
 def verification_lines(found: VerificationDescription, *, verified: str = "", listed: bool) -> Iterator[Line]:
     """Yield what stands, all of it where `listed`, else only what is not as wanted; then what is still found."""
     yield from action_lines(one for one in found.actions if listed or one.state != "as wanted")
-    yield from (line for finding in found.still_found for line in _still(finding))
+    yield from (line for finding in found.still_found for line in _found(finding, "still found"))
+    yield from (line for finding in found.other_causes for line in _found(finding, "another cause"))
     yield from (line for text in found.unknown for line in wrap(text, first="  unknown        ", style="unknown"))
     yield from wrap(_verdict(found, verified), style="plain" if found.as_wanted else "problem")
 
 
-def _still(finding: Finding) -> Iterator[Line]:
+def _found(finding: Finding, state: str) -> Iterator[Line]:
     head = f"{finding.playbook}, {place(finding.target)}: {finding.message}"
-    yield from wrap(head, first="  still found    ", style="problem")
+    yield from wrap(head, first=f"  {state:<{_STATE}}", style="problem")
     for one in finding.evidence:
         yield from wrap(f"{one.shows}   ({one.where})", first=" " * (_STATE + 5))
 
@@ -140,6 +162,8 @@ def _verdict(found: VerificationDescription, verified: str) -> str:
     stands = sum(one.state == "as wanted" for one in found.actions)
     told = [f"{stands} of {len(found.actions)} stand as wanted"]
     told += [f"{len(found.still_found)} of its problems are still found" if found.still_found else ""]
+    others = len(found.other_causes)
+    told += [f"{others} other {'cause' if others == 1 else 'causes'} of its problems found" if others else ""]
     told += ["not all could be read, so nobody can tell that it helps" if _unread(found) else ""]
     if found.as_wanted:
         told.append("none of its problems is found any more")

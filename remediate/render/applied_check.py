@@ -32,7 +32,8 @@ def _right(one: ActionCheck) -> RightStanding:
         state=one.verdict,
         needs=action.rights,
         lacks=one.lacks,
-        detail=one.detail,
+        detail=one.why_unread,
+        untold=one.why_untold,
     )
 
 
@@ -45,8 +46,11 @@ def check_lines(document: CheckDocument) -> Iterator[Line]:
     yield Line("")
     for action in document.actions:
         text = f"{action.id}. {action.label}   ({action.target})"
-        style = "plain" if action.state in ("as approved", "as wanted") else "problem"
+        style = _STYLES[action.state]
         yield from wrap(text, first=f"  {action.state:<13}", rest=" " * 18, style=style)
+        if action.detail:
+            why = "unknown: " if action.state == "not read" else "because: "
+            yield from wrap(action.detail, first=f"{' ' * 18}{why}", style=style)
         yield from _right_lines(action)
     yield from drift_lines(document.drift)
     yield Line("")
@@ -58,11 +62,14 @@ def _right_lines(action: RightStanding) -> Iterator[Line]:
     if action.lacks:
         yield from wrap(action.lacks, first=f"{first}lacks: ", style="refused")
     elif action.lacks is None:
-        yield from wrap(f"cannot be told: {action.detail}", first=f"{first}right: ", style="unknown")
+        yield from wrap(f"unknown ({action.untold})", first=f"{first}right: ", style="unknown")
     else:
         yield from wrap(action.needs or "nothing special", first=f"{first}right is there: ", style="muted")
-        if action.detail:
-            yield from wrap(action.detail, first=first, style="unknown")
+
+
+_STYLES = {
+    "as approved": "plain", "as wanted": "plain", "drifted": "problem", "refused": "problem", "not read": "unknown",
+}  # fmt: skip
 
 
 def _verdict(document: CheckDocument) -> Iterator[Line]:
@@ -76,6 +83,8 @@ def _verdict(document: CheckDocument) -> Iterator[Line]:
     ]
     if document.exit_code == ExitCode.REFUSED:
         yield from wrap(f"It would be refused: {'; '.join(filter(None, reasons))}.", style="problem")
+        if any(one.state == "not read" or one.lacks is None for one in document.actions):
+            yield Line("Not all of it could be read; what is unknown may be refused too.", "unknown")
     elif document.exit_code:
         yield from wrap("Not all of it could be read, so nobody can tell whether it would be applied.", style="unknown")
     else:

@@ -1,3 +1,12 @@
+<#
+.SYNOPSIS
+    Functions that read the facts of a CA host for remediate. They change nothing.
+.DESCRIPTION
+    Get-CertificationAuthorityDocument is the one to call. It needs the functions of scripts/lib; `remediate collect
+    --scripts` writes a file that has them.
+#>
+
+
 function Get-ActiveConfiguration {
     <#
     .SYNOPSIS
@@ -30,6 +39,7 @@ function Get-CertificationAuthorityDocument {
     $document += Get-ActiveConfiguration
     $document += @{
         service          = Get-ServiceFact -Name 'CertSvc'
+        service_control  = Get-ServiceControlFact -Name 'CertSvc'
         cluster_resource = Get-ClusterResourceFact -ServiceName 'CertSvc'
         event_128        = Get-EventFact -LogName 'Application' -ProviderName $provider -Id 128
         pending_requests = Get-PendingRequestFact

@@ -1,3 +1,12 @@
+<#
+.SYNOPSIS
+    Functions that read the facts of a connector host for remediate. They change nothing.
+.DESCRIPTION
+    Get-ConnectorDocument is the one to call. It needs the functions of scripts/lib; `remediate collect --scripts`
+    writes a file that has them.
+#>
+
+
 function Get-ConnectorProduct {
     <#
     .SYNOPSIS

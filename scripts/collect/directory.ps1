@@ -1,3 +1,12 @@
+<#
+.SYNOPSIS
+    Functions that read Active Directory for remediate. They change nothing.
+.DESCRIPTION
+    Get-DirectoryDocument is the one to call. It needs the functions of scripts/lib; `remediate collect --scripts`
+    writes a file that has them.
+#>
+
+
 function Get-DirectoryStart {
     <#
     .SYNOPSIS

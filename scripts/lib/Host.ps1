@@ -66,7 +66,7 @@ function Get-ReaderName {
 function Get-Reading {
     <#
     .SYNOPSIS
-    Begins a document: by whom, where, when and as whom it is read.
+    Begins a document: by whom, where, when and as whom it is read, and whether that is an administrator.
     .PARAMETER Role
     The role of this host.
     .PARAMETER Collector
@@ -76,13 +76,15 @@ function Get-Reading {
         [Parameter(Mandatory = $true)] [ValidateSet('ca', 'connector')] [string] $Role,
         [Parameter(Mandatory = $true)] [string] $Collector
     )
+    $token = Read-Token
     return @{
         format_version = '1.0'
         role           = $Role
         collector      = $Collector
         read_from      = [string] $env:COMPUTERNAME
         read_at        = Format-UtcTime -Time ([datetime]::UtcNow)
-        read_as        = Get-ReaderName
+        read_as        = [string] $token.Account
+        administrator  = Get-AdministratorFact -Token $token
         machine        = Get-Machine
     }
 }

@@ -31,7 +31,8 @@ from tests.lab.planting import Ground, ground
 from tests.lab.program import ROOT, assert_clean, command, environment
 from tests.lab.registry_file import number, text
 from tests.lab.test_apply_live import state
-from tests.lab.test_interrupt import CTRL_C, Terminal, terminal
+from tests.lab.test_interrupt import ASKED, CTRL_C, Terminal, terminal
+from tests.lab.unread import unreadable_template
 from tests.lab.windows_hosts import CRYPTOGRAPHY, policy_key
 from tests.lab.writing_material import disposition, service, writer
 from tests.unit.result_material import make_plan as made_plan
@@ -68,7 +69,8 @@ def asked(lab: Lab, folder: Path) -> Iterator[Terminal]:
     with lab.ticket(ADMIN), terminal(folder, "run", *PLAYBOOKS, *where(lab), variables=variables(folder)) as opened:
         opened.wait_for(QUESTION)
         assert "RequestDisposition 0x101 -> 0x1 on ca01" in opened.text
-        assert opened.text.index("2 problems, 2 changes, 1 restart.") < opened.text.index("Digest ")
+        order = ("2 problems, 2 changes, 1 restart.", "Rights: ", "The present account has all of them.", "Digest ")
+        assert [opened.text.index(one) for one in order] == sorted(opened.text.index(one) for one in order)
         yield opened
 
 
@@ -122,6 +124,29 @@ def test_every_other_answer_changes_nothing(
             assert said in opened.text
             assert_clean(opened.text)
         assert (nothing_written(lab), state(lab), runs(tmp_path)) == (True, start, [])
+
+
+@pytest.mark.parametrize("verb", ["run", "verify"])
+def test_a_password_is_asked_for_once(fresh_lab: Lab, tmp_path: Path, verb: str) -> None:
+    """Reading, writing and detecting again are one run, by one account; there is no keyring and no ticket."""
+    lab = fresh_lab
+    alone = {name: value for name, value in variables(tmp_path).items() if name != "KRB5CCNAME"}
+    alone |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    with ground(lab) as estate:
+        plant(estate)
+        if verb == "run":
+            given, code = ["run", *PLAYBOOKS, *where(lab)], 0
+        else:
+            given, code = ["verify", planned(lab, tmp_path)[0], "--trust", str(lab.trust)], 2
+        with terminal(tmp_path, *given, "--user", ADMIN.upn, variables=alone) as opened:
+            opened.wait_for(ASKED)
+            opened.press(ADMIN.password.encode() + b"\n")
+            if verb == "run":
+                opened.wait_for(QUESTION)
+                opened.press(digest_shown(opened)[:12].encode() + b"\n")
+            assert opened.exit_code(60) == code, opened.text
+            assert opened.text.count("Password of") == 1
+            assert_clean(opened.text)
 
 
 def program(lab: Lab, folder: Path, *arguments: str, code: int, account: Account = ADMIN) -> tuple[str, str]:
@@ -183,7 +208,8 @@ def test_every_verb_gives_one_document(fresh_lab: Lab, tmp_path: Path) -> None:
         assert (applied.approval.ticket, applied.approval.approved_by) == ("CHG1", "anna")
         assert applied.verification is not None
         assert (applied.verification.as_wanted, applied.verification.still_found) == (True, ())
-        assert "after replication" in " ".join(applied.takes_effect)
+        assert [effect.partition(" ")[0] for effect in applied.takes_effect] == ["after"]
+        assert "after replication" in applied.takes_effect[0]
         refused = document(program(lab, tmp_path, "apply", plan, *given, code=3)[0], ErrorDocument).error
         assert refused.what == "the plan was applied already"
         assert "applied already" in program(lab, tmp_path, "apply", plan, "--check", code=3)[1]
@@ -206,7 +232,7 @@ def test_what_verify_finds_again(fresh_lab: Lab, tmp_path: Path) -> None:
         lab.reset()
         estate.set_template_dacl(READABLE)
         out, _ = program(lab, tmp_path, "verify", plan, code=2)
-        assert "not as wanted  1. template IntunePKCS: DACL" in out
+        assert "not as wanted  1. template IntunePKCS: CONTOSO\\CONN1$ gets Enroll" in out
         assert "still found    denied_by_policy_module" in out
         assert "submission_pending" not in out
         out, _ = program(lab, tmp_path, "verify", plan, code=1, account=READER)
@@ -234,6 +260,51 @@ def test_a_check_tells_everything_that_is_missing(fresh_lab: Lab, tmp_path: Path
         assert out.count("lacks: ") == 3 and "a right is missing for 1, 2, 3" in out
         program(lab, tmp_path, "apply", plan, "--approve", approved, code=3, account=READER)
         assert (nothing_written(lab), runs(tmp_path)) == (True, [])
+
+
+def test_a_template_that_may_not_be_read_is_unknown_and_not_refused(fresh_lab: Lab, tmp_path: Path) -> None:
+    """Whoever may write an object and not read it is no other object's reader."""
+    lab = fresh_lab
+    with ground(lab) as estate:
+        plant(estate)
+        plan, approved = planned(lab, tmp_path)
+        unreadable_template("LCWPWD")(estate)
+        lab.reset()
+        told = document(program(lab, tmp_path, "apply", plan, "--check", "--json", code=1)[0], CheckDocument)
+        template, value, _ = told.actions
+        assert (template.state, template.lacks) == ("not read", "")
+        assert "may not read the object" in template.detail
+        assert value.state == "as approved"
+        out, _ = program(lab, tmp_path, "apply", plan, "--check", code=1)
+        assert "unknown: this account may not read the object" in " ".join(out.split())
+        assert "efused" not in out
+        _, err = program(lab, tmp_path, "apply", plan, "--approve", approved, code=1)
+        assert "this account may not read the object" in err
+        assert (nothing_written(lab), runs(tmp_path)) == (True, [])
+
+
+@pytest.mark.parametrize("appears", ["before the plan", "meanwhile"])
+def test_another_cause_of_the_same_problem_is_told(fresh_lab: Lab, tmp_path: Path, appears: str) -> None:
+    """The CA holds no request any more, and the template's own approval does: the change did not help."""
+    lab, pend_all = fresh_lab, 0x2
+    with ground(lab) as estate:
+        planted.waiting_requests(estate)
+        if appears == "before the plan":
+            estate.set_template_bits("msPKI-Enrollment-Flag", pend_all)
+        path, options = str(tmp_path / "plan.json"), (*where(lab), "--out", str(tmp_path / "plan.json"))
+        program(lab, tmp_path, "plan", "submission_pending", *options, code=2)
+        if appears == "meanwhile":
+            estate.set_template_bits("msPKI-Enrollment-Flag", pend_all)
+        approved = str(json.loads(Path(path).read_text())["plan_id"])
+        out, _ = program(lab, tmp_path, "apply", path, "--approve", approved, code=5)
+        assert "  another cause  submission_pending, template IntunePKCS on Contoso Issuing CA: " in out
+        assert "PEND_ALL_REQUESTS" in out and "msPKI-Enrollment-Flag" in out
+        assert "2 of 2 stand as wanted, 1 other cause of its problems found." in out
+        assert lab.ca.registry.get(policy_key(), "RequestDisposition") == 1
+        (run,) = document(program(lab, tmp_path, "runs", "--json", code=0)[0], RunsDocument).runs
+        assert run.ended == 5
+        again = document(program(lab, tmp_path, "verify", path, "--json", code=2)[0], VerifyDocument).verification
+        assert ([one.cause for one in again.other_causes], again.still_found) == (["template_wants_approval"], ())
 
 
 def test_a_check_names_another_target_and_drift(fresh_lab: Lab, tmp_path: Path) -> None:

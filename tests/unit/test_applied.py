@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -11,20 +13,32 @@ from typing import Literal
 import msgspec
 import pytest
 
-from remediate.actions.states import Table
+from remediate.actions.states import Table, before_and_after
+from remediate.actions.writing import Holder
 from remediate.cli.facts import read_facts
 from remediate.cli.main import main
 from remediate.cli.options import FactOptions
 from remediate.engine.applying import Drifted, Step, read_steps
 from remediate.engine.checking import Check, check_all
+from remediate.engine.guards import OVERRIDABLE
 from remediate.engine.planning import PlanOptions, make_plan
+from remediate.engine.returned import Standing
 from remediate.engine.undoing import undo_plan
-from remediate.engine.verifying import Verification, found_again, stands_now
+from remediate.engine.verifying import Verification, _bears_on, _is_another_cause, found_again, stands_now
 from remediate.facts.documents import Failure, Snapshot
-from remediate.model.errors import RefusedError, TransportError
+from remediate.model.errors import DocumentError, RefusedError, TransportError, UnknownFact
+from remediate.model.finding import Target
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Action, Obtains, Plan, TargetIdentity, digest, seal, unseal
-from remediate.render.applied import Run, applied, applied_lines, drift_lines, verification_lines, verify_document
+from remediate.render.applied import (
+    Run,
+    applied,
+    applied_lines,
+    drift_lines,
+    verification_lines,
+    verify_document,
+    verify_lines,
+)
 from remediate.render.applied_check import check_document, check_lines
 from remediate.render.documents import (
     AppliedDocument,
@@ -37,6 +51,8 @@ from remediate.render.documents import (
 )
 from remediate.render.text import WIDTH, Line, as_text
 from remediate.runs.folder import APPROVAL_FILE, RunFolder
+from remediate.transports.credentials import Logon
+from remediate.transports.failure_codes import LOGON_REFUSED
 from tests.engine.memory_writer import Memory
 from tests.unit.result_material import HOST, PLAN, REVISION, disposition, restart, template
 from tests.unit.result_material import make_plan as made_plan
@@ -65,6 +81,33 @@ class Shut(Memory):
     def read(self, action: Action) -> Table:
         del action
         raise TransportError("the account may not connect", where=HOST, why="WinRM fault 5", code="0x80070005")
+
+
+class Mute(Shut):
+    """A target that does not even tell what the account may do."""
+
+    def lacks(self, action: Action) -> str:
+        raise UnknownFact(f"rights for {action.id}", "the server does not tell")
+
+
+class Watched(Memory):
+    """A target that remembers in which order it was asked."""
+
+    def __init__(self, asked: list[str]) -> None:
+        super().__init__(HOST, {action.id: before_and_after(action)[0] for action in PLAN.actions})
+        self.asked, self.who_is_it = asked, IDENTITY
+
+    def read(self, action: Action) -> Table:
+        self.asked.append(f"read {action.id}")
+        return super().read(action)
+
+    def write(self, action: Action, *, before: Table, after: Table) -> str:
+        self.asked.append(f"write {action.id}")
+        return super().write(action, before=before, after=after)
+
+    def lock(self, *, run: str, who: str, until: str) -> Holder | None:
+        self.asked.append("lock")
+        return super().lock(run=run, who=who, until=until)
 
 
 class Elsewhere(Memory):
@@ -124,6 +167,88 @@ def test_a_check_names_another_target_another_place_and_drift() -> None:
     assert "a place is another than the plan's" in told
 
 
+def test_what_cannot_be_read_is_unknown_and_never_refused() -> None:
+    """An object of which this account may read nothing is not another object."""
+    check, told = checked(host(Mute))
+    document = check_document(check, plan_id=digest(PLAN))
+    assert check.exit_code == 1
+    assert [(one.state, one.lacks) for one in document.actions] == [("not read", None)] * 2
+    assert {one.untold for one in document.actions} == {"could not be read (the server does not tell)"}
+    assert told.count("unknown: the account may not connect (WinRM fault 5)") == 2
+    assert told.count("right: unknown (could not be read (the server does not tell))") == 2
+    assert "efused" not in told and "right is there" not in told
+
+
+def test_what_is_refused_leaves_the_unknown_unknown() -> None:
+    lacking = host(Shut, missing="local administrator")
+    _, told = checked(lacking)
+    assert "It would be refused: a right is missing for 1, 2.\nNot all of it could be read; " in told
+
+
+def applied_in_memory(monkeypatch: pytest.MonkeyPatch, writer: Memory) -> int:
+    """`apply` with a target in memory: which addresses are read when is not a matter of the wire."""
+    Path("plan.json").write_bytes(seal(PLAN))
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[dict[str, Memory]]:
+        yield {HOST: writer}
+
+    monkeypatch.setattr("remediate.cli.writers.writers_of", opened)
+    return main(["apply", "plan.json", "--approve", digest(PLAN)])
+
+
+def test_every_address_is_read_before_the_lock_and_once_more_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    assert applied_in_memory(monkeypatch, Watched(asked)) == 0
+    assert asked == ["read 1", "read 2", "lock", "read 1", "read 2", "write 1", "write 2", "read 1", "read 2"]
+
+
+def test_a_plan_that_has_drifted_leaves_no_run_and_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    writer = Watched(asked)
+    writer.world[1] = {"RequestDisposition": "2"}
+    assert applied_in_memory(monkeypatch, writer) == 3
+    assert asked == ["read 1", "read 2"]
+    assert [path for path in Path("runs").glob("*") if not path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(("line", "code", "written"), [(1, 1, []), (2, 4, [1]), (3, 4, [1])])
+def test_a_disk_that_is_full_part_way_ends_part_way(
+    line: int, code: int, written: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`line` is the one that has no room: the first action's `begin`, its `done`, the second action's `begin`."""
+    append, lines = RunFolder.append, list[JournalLine]()
+
+    def until_full(folder: RunFolder, new: JournalLine) -> None:
+        if len(lines) == line - 1:
+            raise DocumentError("cannot be written", where=str(folder.path), why="No space left on device")
+        lines.append(new)
+        append(folder, new)
+
+    monkeypatch.setattr(RunFolder, "append", until_full)
+    writer = Watched([])
+    assert applied_in_memory(monkeypatch, writer) == code
+    assert writer.writes == written
+
+
+class Refusing(Shut):
+    """A target that refuses the account itself."""
+
+    asked = 0
+
+    def identity(self) -> dict[str, str]:
+        self.asked += 1
+        raise TransportError("the password is wrong", where=self.target, why="HTTP status 401", code="HTTP 401")
+
+
+def test_a_check_tries_a_refused_account_once() -> None:
+    writers = {name: Refusing(name, {}) for name in (HOST, "conn1.contoso.test", "conn2.contoso.test")}
+    check = check_all(PLAN, writers, logon_refused=LOGON_REFUSED)
+    assert [writer.asked for writer in writers.values()] == [1, 0, 0]
+    assert check.exit_code == 1 and {one.state for one in check.targets} == {"not read"}
+    assert {one.why_unread for one in check.actions} == {f"not asked: {HOST} refused the account"}
+
+
 def test_a_check_is_a_document() -> None:
     document = check_document(checked(host(missing="x"))[0], plan_id=digest(PLAN))
     assert msgspec.json.decode(msgspec.json.encode(document), type=CheckDocument) == document
@@ -175,14 +300,62 @@ def test_a_run_that_stopped_tells_what_is_unresolved_and_what_to_do() -> None:
 
 def test_what_is_written_and_does_not_help_has_the_new_evidence() -> None:
     plan, snapshot = broken()
-    still, unknown = found_again(plan, snapshot)
-    verification = Verification(standing=(), still=still, unknown=unknown)
+    found = found_again(plan, snapshot)
+    verification = Verification(standing=(), still=found.still, others=found.others, unknown=found.unknown)
     document = applied(RUN, steps("done", "done"), approval=APPROVAL, exit_code=5, verification=verification)
     told = told_of(document)
     assert "still found    submission_pending, CA Contoso Issuing CA" in told
     assert "0x101 (issue, but pending first)" in told
     assert "of its problems are still found" in told
     assert f"What undoes it: remediate rollback {RUN.name} --out back.json" in told
+
+
+REPLICATION = "after replication to the CA's domain controller; the CA reads templates again on its own schedule"
+RESTARTED = "when CertSvc has restarted"
+DELAYS = {
+    "template": REPLICATION, "publish_template": REPLICATION, "ca_registry_value": RESTARTED, "restart_service": "",
+    "defender_exclusions": "", "pending_request": "",
+}  # fmt: skip
+
+
+def everything() -> Plan:
+    """Actions of these kinds, as they are bound from the made estate."""
+    snapshot = read_facts(FactOptions(bundle=(str(ROOT / "examples" / "contoso-broken"),)), Logon("", terminal=False))
+    names = ("IntunePKCS", "IntuneVPN", "IntuneWiFi")
+    return make_plan(snapshot, PlanOptions(templates=names, settings={"resubmit": "17"}, overrides=tuple(OVERRIDABLE)))
+
+
+def ended(action: Action, outcome: str = "done") -> Step:
+    before, after = before_and_after(action)
+    return Step(action=action, now=after, before=before, after=after, verdict="as approved", outcome=outcome)
+
+
+@pytest.mark.parametrize("kind", DELAYS)
+def test_what_delays_the_effect_is_named_for_each_kind(kind: str) -> None:
+    """Replication to the controller that the CA asks and its cache of templates, for a registry value the restart."""
+    (action, *_) = [one for one in everything().actions if one.kind == kind]
+    delays = (DELAYS[kind],) if DELAYS[kind] else ()
+    document = applied(RUN, (ended(action),), approval=APPROVAL, exit_code=0, verification=None)
+    assert document.takes_effect == delays
+    assert (
+        applied(RUN, (ended(action, "failed"),), approval=APPROVAL, exit_code=4, verification=None).takes_effect == ()
+    )
+    stands = Standing(action=action, target=HOST, state="as wanted")
+    verify = verify_document(Verification(standing=(stands,)), plan_id="x")
+    assert verify.takes_effect == delays
+    for told, words in ((told_of(document), "What was written"), (as_text(verify_lines(verify)), "What stands")):
+        assert (f"{words} takes effect {' '.join(delays)}" in " ".join(told.split())) is bool(delays)
+
+
+def test_a_restart_that_is_done_delays_nothing_any_more() -> None:
+    value, restarted, replicated = (
+        next(one for one in everything().actions if one.kind == kind)
+        for kind in ("ca_registry_value", "restart_service", "template")
+    )
+    steps = (ended(replicated), ended(value), ended(restarted))
+    assert applied(RUN, steps, approval=APPROVAL, exit_code=0, verification=None).takes_effect == (REPLICATION,)
+    owed = (ended(value), ended(restarted, "unresolved"))
+    assert applied(RUN, owed, approval=APPROVAL, exit_code=4, verification=None).takes_effect == (RESTARTED,)
 
 
 def test_lines_fit_a_terminal_and_steer_none() -> None:
@@ -196,17 +369,59 @@ def test_lines_fit_a_terminal_and_steer_none() -> None:
 
 def broken() -> tuple[Plan, Snapshot]:
     """A plan for the made estate, and the estate as it was before it."""
-    snapshot = read_facts(FactOptions(bundle=(str(ROOT / "examples" / "contoso-broken"),)), terminal=False)
+    snapshot = read_facts(FactOptions(bundle=(str(ROOT / "examples" / "contoso-broken"),)), Logon("", terminal=False))
     return make_plan(snapshot, PlanOptions(playbooks=("submission_pending",))), snapshot
+
+
+def test_another_cause_of_the_same_problem_is_found_and_that_of_another_is_not() -> None:
+    """It is of the same playbook, and about the same thing or about one of another kind."""
+    plan, _ = broken()
+    mended = plan.findings[0]
+    other = msgspec.structs.replace(mended, id="submission_pending/template_wants_approval/IntunePKCS on it")
+    template, elsewhere = Target("template", "IntunePKCS on it"), Target("ca", "Another CA")
+    made = msgspec.structs.replace(plan, findings=(mended,))
+    assert mended.target.kind == "ca"
+    assert _bears_on(msgspec.structs.replace(other, target=template), made)
+    assert not _bears_on(msgspec.structs.replace(other, target=elsewhere), made)
+    assert not _bears_on(msgspec.structs.replace(other, playbook="stuck_pending"), made)
+    verification = Verification(standing=(), others=(msgspec.structs.replace(other, target=template),))
+    assert verification.exit_code == 2
+    lines = verification_lines(verify_document(verification, plan_id="x").verification, listed=True)
+    assert "another cause  submission_pending, template IntunePKCS on it: " in as_text(lines)
+
+
+def test_what_the_plan_told_of_the_same_thing_is_no_other_cause() -> None:
+    """Requests that wait stay waiting, as the plan said; that others wait it did not say."""
+    plan, _ = broken()
+    mended = next(one for one in plan.findings if one.id in plan.actions[0].because)
+    wait = mended.evidence[-1]
+    assert "stay waiting" in wait.shows
+    left = msgspec.structs.replace(mended, id="submission_pending/requests_to_resubmit/x", evidence=(wait,))
+    assert not _is_another_cause(left, plan)
+    untold = msgspec.structs.replace(mended, evidence=mended.evidence[:1])
+    assert _is_another_cause(left, msgspec.structs.replace(plan, findings=(untold,)))
+    assert _is_another_cause(msgspec.structs.replace(left, evidence=()), plan)
+    assert _is_another_cause(msgspec.structs.replace(left, target=Target("template", "IntunePKCS")), plan)
+
+
+def test_of_one_template_what_is_for_a_connector_bears_on_what_is_on_a_ca() -> None:
+    plan, _ = broken()
+    (first,) = {action.because[0] for action in plan.actions}
+    mended = next(one for one in plan.findings if one.id == first)
+    for_one = msgspec.structs.replace(mended, target=Target("template", "IntunePKCS for conn1"))
+    made = msgspec.structs.replace(plan, findings=(for_one,))
+    on_ca = Target("template", "IntunePKCS on Contoso Issuing CA")
+    assert _bears_on(msgspec.structs.replace(mended, target=on_ca), made)
+    assert not _bears_on(msgspec.structs.replace(mended, target=Target("template", "IntuneVPN for conn1")), made)
 
 
 def test_detection_again_finds_what_the_plan_touched_and_nothing_else() -> None:
     plan, snapshot = broken()
-    still, unknown = found_again(plan, snapshot)
-    assert {finding.id for finding in still} == {name for action in plan.actions for name in action.because}
-    assert unknown == ()
-    nothing = msgspec.structs.replace(plan, actions=())
-    assert found_again(nothing, snapshot)[0] == ()
+    found = found_again(plan, snapshot)
+    assert {finding.id for finding in found.still} == {name for action in plan.actions for name in action.because}
+    assert (found.others, found.unknown) == ((), ())
+    nothing = found_again(msgspec.structs.replace(plan, actions=()), snapshot)
+    assert (nothing.still, nothing.others) == ((), ())
 
 
 @pytest.mark.parametrize(("role", "name", "counts"), [
@@ -217,7 +432,7 @@ def test_a_target_that_could_not_be_read_counts_where_it_could_hide_the_problem(
 ) -> None:
     plan, snapshot = broken()
     failure = Failure(role=role, target=name, what="it does not answer", why="", do="", code="")
-    _, unknown = found_again(plan, msgspec.structs.replace(snapshot, failures=(failure,)))
+    unknown = found_again(plan, msgspec.structs.replace(snapshot, failures=(failure,))).unknown
     assert any("it does not answer" in one for one in unknown) is counts
 
 

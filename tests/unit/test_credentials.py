@@ -11,7 +11,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import NoKeyringError
 
 from remediate.model.errors import ExitCode, UsageError
-from remediate.transports.credentials import SERVICE, Credential, resolve
+from remediate.transports.credentials import SERVICE, Credential, Logon, resolve
 
 
 class InMemory(KeyringBackend):
@@ -93,6 +93,23 @@ def test_a_person_is_asked_by_the_name_of_the_account(monkeypatch: pytest.Monkey
     found = resolve("CONTOSO\\anna", terminal=True).password
     assert found is not None
     assert found.reveal() == "for Password of CONTOSO\\anna (empty: from the keyring): "
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_one_run_asks_once_and_only_when_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def typed(prompt: str) -> str:
+        asked.append(prompt)
+        return "typed"
+
+    monkeypatch.setattr(getpass, "getpass", typed)
+    logon = Logon("anna@CONTOSO.TEST", terminal=True)
+    assert asked == []
+    assert logon.credential is logon.credential
+    assert len(asked) == 1
+    assert Logon("", terminal=True).credential == Credential(None, None)
+    assert "typed" not in repr(logon) + str(vars(logon))
 
 
 @pytest.mark.usefixtures("kept")
