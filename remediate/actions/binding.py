@@ -40,6 +40,7 @@ from remediate.model.places import (
     TemplatePlace,
 )
 from remediate.model.plan import (
+    AT_ONCE,
     Action,
     ExclusionState,
     PolicyServerState,
@@ -54,6 +55,7 @@ from remediate.model.plan import (
 MAXIMUM_MINOR_REVISION = 0x7FFFFFFF
 _REPLICATION = "after replication to the CA's domain controller; the CA reads templates again on its own schedule"
 _TEMPLATE_RIGHTS = "write access to the template: Enterprise Admins, or delegated on this object"
+_SERVICE_RIGHTS = "write access to the enrollment service object: Enterprise Admins, or delegated on this object"
 _CA_RIGHTS = "local administrator on the CA host"
 
 Wanted = Mapping[Intent, tuple[str, ...]]
@@ -127,7 +129,7 @@ def _template_action(intents: list[SetNameFlag | Grant], because: tuple[str, ...
         target=Target("template", template.name),
         place=TemplatePlace(template.dn, template.object_guid),
         address=template.dn,
-        label=f"template {template.name}: {_what(flag, edit)}",
+        label=f"template {template.name}: {_what(flag, edit, estate)}",
         before=TemplateState(before, edit.before.dacl_part() if edit else None),
         after=TemplateState(after, edit.after.dacl_part() if edit else None),
         diff=tuple(_template_diff(template, flag, edit, estate)),
@@ -138,9 +140,26 @@ def _template_action(intents: list[SetNameFlag | Grant], because: tuple[str, ...
     )
 
 
-def _what(flag: CertificateNameFlag | None, edit: DaclEdit | None) -> str:
+def _what(flag: CertificateNameFlag | None, edit: DaclEdit | None, estate: Estate) -> str:
     parts = ["subject name supplied in the request"] if flag is not None else []
-    return " and ".join([*parts, *(["DACL"] if edit else [])])
+    return ", and ".join([*parts, *(_granted(edit, estate) if edit else ())])
+
+
+def _granted(edit: DaclEdit, estate: Estate) -> Iterator[str]:
+    """Who gets which rights by the entries that are added: `DOMAIN\\name gets Enroll and Read`."""
+    rights: dict[str, list[str]] = {}
+    for ace in edit.added:
+        rights.setdefault(_account(ace, estate), []).append(_right(ace))
+    for account, granted in rights.items():
+        yield f"{account} gets {' and '.join(granted)}"
+
+
+def _account(ace: Ace, estate: Estate) -> str:
+    return estate.directory.name_of(ace.sid) if ace.sid else "?"
+
+
+def _right(ace: Ace) -> str:
+    return "Enroll" if ace.is_object else "Read"
 
 
 def _edit(template: Template, grants: list[Grant]) -> DaclEdit | None:
@@ -164,9 +183,7 @@ def _template_diff(
     if edit is not None:
         yield "DACL"
         for ace in edit.added:
-            right = "Enroll" if ace.is_object else "Read"
-            account = estate.directory.name_of(ace.sid) if ace.sid else "?"
-            yield f"  + allow  {account}  {right}   {ace_to_sddl(ace)}"
+            yield f"  + allow  {_account(ace, estate)}  {_right(ace)}   {ace_to_sddl(ace)}"
         yield f"    {len(edit.before.dacl_aces)} entries of others stay byte for byte"
     yield f"msPKI-Template-Minor-Revision {template.minor_revision} -> {template.minor_revision + 1}"
 
@@ -191,7 +208,7 @@ def _publish_actions(wanted: Wanted) -> Iterator[Action]:
             after=PublishedState(True),
             diff=("certificateTemplates", f"  + {template}", f"    {len(service.published)} others stay"),
             because=_because(wanted, same),
-            rights="write access to the enrollment service object, or Manage CA on the CA",
+            rights=_SERVICE_RIGHTS,
             takes_effect=_REPLICATION,
             undo="take out this one value",
             command=f"Add-CATemplate -Name {template}",
@@ -199,12 +216,12 @@ def _publish_actions(wanted: Wanted) -> Iterator[Action]:
 
 
 def _registry_actions(wanted: Wanted) -> Iterator[Action]:
-    found = {(i.ca.host, i.value.registry_name): i for i in wanted if isinstance(i, SetCaRegistryValue)}
+    found = {(i.ca.machine, i.value.registry_name): i for i in wanted if isinstance(i, SetCaRegistryValue)}
     for (host, name), intent in sorted(found.items()):
         same = [
             i
             for i in wanted
-            if isinstance(i, SetCaRegistryValue) and (i.ca.host, i.value.registry_name) == (host, name)
+            if isinstance(i, SetCaRegistryValue) and (i.ca.machine, i.value.registry_name) == (host, name)
         ]
         yield _registry_action(intent, _because(wanted, same))
 
@@ -219,9 +236,9 @@ def _registry_action(intent: SetCaRegistryValue, because: tuple[str, ...]) -> Ac
         id=0,
         kind="ca_registry_value",
         target=Target("ca", ca.name),
-        place=RegistryPlace(ca.host, key, name, intent.value.certutil_name),
-        address=f"{short_name(ca.host)} {key}\\{name}",
-        label=f"{name} {'absent' if now is None else hex(now)} -> {intent.data:#x} on {short_name(ca.host)}",
+        place=RegistryPlace(ca.machine, key, name, intent.value.certutil_name),
+        address=f"{short_name(ca.machine)} {key}\\{name}",
+        label=f"{name} {'absent' if now is None else hex(now)} -> {intent.data:#x} on {short_name(ca.machine)}",
         before=RegistryState("REG_DWORD", now),
         after=RegistryState("REG_DWORD", intent.data),
         diff=(
@@ -249,9 +266,9 @@ def _registry_now(ca: CertificationAuthority, value: CaValue) -> int | None:
 
 
 def _service_actions(wanted: Wanted) -> Iterator[Action]:
-    cas = {i.ca.host: i.ca for i in wanted if isinstance(i, SetCaRegistryValue | StartCertSvc)}
+    cas = {i.ca.machine: i.ca for i in wanted if isinstance(i, SetCaRegistryValue | StartCertSvc)}
     for host, ca in sorted(cas.items()):
-        asking = [i for i in wanted if isinstance(i, SetCaRegistryValue | StartCertSvc) and i.ca.host == host]
+        asking = [i for i in wanted if isinstance(i, SetCaRegistryValue | StartCertSvc) and i.ca.machine == host]
         start = any(isinstance(i, StartCertSvc) for i in asking)
         if start or ca.cert_service.state == "Running":
             yield _service_action(ca, _because(wanted, asking), start=start)
@@ -263,9 +280,9 @@ def _service_action(ca: CertificationAuthority, because: tuple[str, ...], *, sta
         id=0,
         kind=f"{verb}_service",
         target=Target("ca", ca.name),
-        place=ServicePlace(ca.host, "CertSvc"),
-        address=f"{short_name(ca.host)} service CertSvc",
-        label=f"{verb} CertSvc on {short_name(ca.host)}, once",
+        place=ServicePlace(ca.machine, "CertSvc"),
+        address=f"{short_name(ca.machine)} service CertSvc",
+        label=f"{verb} CertSvc on {short_name(ca.machine)}, once",
         before=ServiceState(ca.cert_service.state),
         after=ServiceState("Running"),
         diff=(f"CertSvc  {ca.cert_service.state} -> {'Running' if start else 'restarted, once'}",),
@@ -321,7 +338,7 @@ def _exclusions_action(intent: AddExclusions, because: tuple[str, ...]) -> Actio
         diff=("ExclusionPath", *(f"  + {path}" for path in intent.paths)),
         because=because,
         rights="local administrator on the connector host",
-        takes_effect="at once",
+        takes_effect=AT_ONCE,
         undo="Remove-MpPreference with exactly these paths",
         command="Add-MpPreference -ExclusionPath " + ", ".join(f"'{path}'" for path in intent.paths),
     )
@@ -329,13 +346,13 @@ def _exclusions_action(intent: AddExclusions, because: tuple[str, ...]) -> Actio
 
 def _request_actions(wanted: Wanted) -> Iterator[Action]:
     intents = [intent for intent in wanted if isinstance(intent, ResubmitRequest)]
-    for intent in sorted(intents, key=lambda i: (i.ca.host, i.request_id)):
-        host, number = short_name(intent.ca.host), intent.request_id
+    for intent in sorted(intents, key=lambda i: (i.ca.machine, i.request_id)):
+        host, number = short_name(intent.ca.machine), intent.request_id
         yield Action(
             id=0,
             kind="pending_request",
             target=Target("ca", intent.ca.name),
-            place=PendingRequestPlace(intent.ca.host, number),
+            place=PendingRequestPlace(intent.ca.machine, number),
             address=f"{host} request {number}",
             label=f"decide once more on request {number} of {intent.requester or 'an unnamed requester'}",
             before=RequestState(True),
@@ -343,7 +360,7 @@ def _request_actions(wanted: Wanted) -> Iterator[Action]:
             diff=(f"request {number}  waiting -> decided as the CA's settings say then",),
             because=wanted[intent],
             rights="Issue and Manage Certificates on the CA",
-            takes_effect="at once",
+            takes_effect=AT_ONCE,
             undo_missing="a certificate that was issued can only be revoked",
             command=f"certutil -resubmit {number}",
         )

@@ -134,7 +134,7 @@ function Lock-CaRegistry {
     [OutputType([System.Threading.Mutex])]
     param([int] $TimeoutSeconds = 60)
     $mutex = [System.Threading.Mutex]::new($false, 'Global\remediate-ca-registry')
-    try { $owned = $mutex.WaitOne([timespan]::FromSeconds($TimeoutSeconds)) }
+    try { $owned = $mutex.WaitOne(1000 * $TimeoutSeconds) }
     catch [System.Threading.AbandonedMutexException] { $owned = $true } # its owner was ended; it is ours now
     if ($owned) { return $mutex }
     $mutex.Dispose()
@@ -164,10 +164,10 @@ function Get-CertutilArgument {
     }
     if ($null -eq $After[$Name]) { return @('-delreg', $CertutilName) }
     $number = [string] $After[$Name]
-    if ($number -notmatch '^(0|[1-9][0-9]{0,9})$' -or [long] $number -gt 0xFFFFFFFFL) {
+    if ($number -notmatch '^(0|[1-9][0-9]{0,9})$' -or $null -eq ($number -as [uint32])) {
         throw (New-StateError -Id 'RemediateRefused' -Message "'$number' is not the number of a REG_DWORD.")
     }
-    if ([long] $number -gt 0x7FFFFFFFL) { $number = Format-Code -Number ([long] $number) }
+    if ($null -eq ($number -as [int])) { $number = Format-Code -Number ([long] $number) }
     return @('-setreg', $CertutilName, $number)
 }
 
@@ -195,7 +195,7 @@ function Confirm-CertutilKey {
     elseif ($CertutilName -notlike 'ca\*') {
         throw (New-StateError -Id 'RemediateRefused' -Message "$CertutilName does not begin with ca\ or policy\.")
     }
-    $written = "$target\$($CertutilName.Substring($CertutilName.IndexOf('\') + 1))"
+    $written = "$target\$(($CertutilName -split '\\', 2)[1])"
     if ($written -eq "$Key\$Name") { return }
     $message = "certutil would write to $written now; approved was $Key\$Name."
     throw (New-StateError -Id 'RemediateRefused' -Message $message)

@@ -113,21 +113,15 @@ function Get-BroadSid {
 function Get-NamedSid {
     <#
     .SYNOPSIS
-    Gives every SID in the descriptors of the enrollment services and of the templates that one of them publishes.
+    Gives every SID in the descriptors of enrollment services and of templates, published or not.
     .PARAMETER Services
     The entries below CN=Public Key Services.
     #>
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Services)
-    $issuers = @(foreach ($one in $Services) {
-        if (@(Get-EntryText -Entry $one -Name 'objectClass') -contains 'pKIEnrollmentService') { $one }
-    })
-    $published = @(foreach ($one in $issuers) { Get-EntryText -Entry $one -Name 'certificateTemplates' })
-    $templates = @(foreach ($one in $Services) {
-        if (@(Get-EntryText -Entry $one -Name 'objectClass') -notcontains 'pKICertificateTemplate') { continue }
-        $named = @(Get-EntryText -Entry $one -Name 'cn' | Where-Object -FilterScript { $published -contains $_ })
-        if ($named.Count -gt 0) { $one }
-    })
-    foreach ($one in $issuers + $templates) {
+    foreach ($one in $Services) {
+        $classes = @(Get-EntryText -Entry $one -Name 'objectClass')
+        $hasHolders = $classes -contains 'pKIEnrollmentService' -or $classes -contains 'pKICertificateTemplate'
+        if (-not $hasHolders) { continue }
         foreach ($descriptor in @(Get-EntryOctet -Entry $one -Name 'nTSecurityDescriptor')) {
             Get-DescriptorSid -Descriptor $descriptor
         }

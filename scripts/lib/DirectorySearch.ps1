@@ -27,7 +27,8 @@ function Find-DirectoryEntry {
         [ValidateSet('Base', 'OneLevel', 'Subtree')] [string] $Scope = 'Subtree',
         [switch] $Descriptor, [int] $PageSize = 500
     )
-    $request = [System.DirectoryServices.Protocols.SearchRequest]::new($Base, $Filter, $Scope, $Attribute)
+    $request = [System.DirectoryServices.Protocols.SearchRequest]::new(
+        $Base, $Filter, [System.DirectoryServices.Protocols.SearchScope] $Scope, $Attribute)
     if ($Descriptor) {
         $parts = [System.DirectoryServices.Protocols.SecurityMasks] 'Owner, Group, Dacl'
         $null = $request.Controls.Add([System.DirectoryServices.Protocols.SecurityDescriptorFlagControl]::new($parts))
@@ -40,8 +41,7 @@ function Find-DirectoryEntry {
         foreach ($entry in $answer.Entries) { ConvertTo-DirectoryEntry -Found $entry -Binary $binary }
         $page.Cookie = Get-PageCookie -Answer $answer
     } while ($page.Cookie.Length -gt 0)
-    $keys = @(foreach ($entry in @($found)) { $entry.dn.ToLowerInvariant() })
-    return ConvertTo-OrdinalOrder -Keys $keys -Items @($found)
+    return ConvertTo-OrdinalOrder -Keys @(foreach ($one in @($found)) { $one.dn.ToLowerInvariant() }) -Items @($found)
 }
 
 function Get-SearchAnswer {

@@ -116,6 +116,6 @@ function Format-UtcTime {
     A time of any kind; one of unknown kind is taken as local.
     #>
     param([Parameter(Mandatory = $true)] [datetime] $Time)
-    $culture = [System.Globalization.CultureInfo]::InvariantCulture
-    return $Time.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', $culture)
+    # The sortable form is the same in every culture.
+    return $Time.ToUniversalTime().ToString('s') + 'Z'
 }

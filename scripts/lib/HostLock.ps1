@@ -22,7 +22,8 @@ function Get-HostLock {
     $path = Get-HostLockPath
     return Invoke-HostLockStep -TimeoutSeconds 10 -Step {
         if (-not [System.IO.File]::Exists($path)) { return $free }
-        $stream = [System.IO.FileStream]::new($path, 'Open', 'Read', 'ReadWrite, Delete')
+        $stream = [System.IO.FileStream]::new($path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read,
+            [System.IO.FileShare]::ReadWrite -bor [System.IO.FileShare]::Delete)
         try { $found = Read-HostLock -Stream $stream }
         finally { $stream.Dispose() }
         if ($null -eq $found) { return $free }
@@ -89,7 +90,8 @@ function Unlock-Host {
     if (-not $PSCmdlet.ShouldProcess($path, "unlock for $Run")) { return }
     return Invoke-HostLockStep -TimeoutSeconds $TimeoutSeconds -Step {
         if (-not [System.IO.File]::Exists($path)) { return @{ Outcome = 'kept' } }
-        $stream = [System.IO.FileStream]::new($path, 'Open', 'ReadWrite', 'Delete')
+        $stream = [System.IO.FileStream]::new($path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::ReadWrite,
+            [System.IO.FileShare]::Delete)
         try {
             $found = Read-HostLock -Stream $stream
             if ($null -eq $found -or $found.Run -cne $Run) { return @{ Outcome = 'kept' } }
@@ -135,10 +137,11 @@ function Set-HostLock {
     #>
     [OutputType([hashtable])]
     param([Parameter(Mandatory = $true)] [string] $Path, [Parameter(Mandatory = $true)] [hashtable] $Lock)
-    $mode = if ([System.IO.File]::Exists($Path)) { 'Open' } else { 'CreateNew' }
-    $stream = [System.IO.FileStream]::new($Path, $mode, 'ReadWrite', 'None')
+    $stands = [System.IO.File]::Exists($Path)
+    $mode = if ($stands) { [System.IO.FileMode]::Open } else { [System.IO.FileMode]::CreateNew }
+    $stream = [System.IO.FileStream]::new($Path, $mode, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None)
     try {
-        $found = Read-HostLock -Stream $stream
+        $found = if ($stands) { Read-HostLock -Stream $stream }
         $answer = @{ Outcome = 'taken'; Run = $null; Who = $null; Until = $null }
         if ($null -ne $found) { foreach ($name in @($found.Keys)) { $answer[$name] = $found[$name] } }
         if ($null -ne $found -and $found.Run -ceq $Lock.Run) { $answer.Outcome = 'renewed' }

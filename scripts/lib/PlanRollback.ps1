@@ -26,10 +26,11 @@ function New-RollbackStep {
             continue
         }
         if ($step.UndoMissing) {
-            Write-Warning -Message "$($step.Id). $($step.Label) stays: $($step.UndoMissing)"
+            $text = "$($step.Id). $($step.Label) stays: $($step.UndoMissing)"
+            Write-Warning -Message (ConvertTo-PrintableText -Text $text)
             continue
         }
-        $captured = ConvertFrom-ResultState -State $record.before
+        $captured = Get-CapturedState -Step $step -State $record.before
         $now = if ($record.outcome -eq 'begun') { Read-PlanStep -Step $step -Read $Read } else { @{} }
         if ($record.outcome -eq 'begun' -and (Test-SameState -Now $now -Wanted $captured)) { continue }
         if ($step.Restarts) { $restarts = $true }

@@ -33,10 +33,11 @@ function Invoke-PlanRun {
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
     $entries = @(Read-PlanEntry -Steps $Steps -Earlier $Earlier -Result $Result -Read $Read)
-    Confirm-NoDrift -Entries $entries
-    foreach ($entry in $entries) { if ($entry.Verdict -eq 'as approved') { & $Check $entry.Step } }
-    foreach ($entry in $entries) { $Result.steps.Add((New-StepRecord -Entry $entry)) }
-    Start-PlanRecord -Result $Result -Path $Path -Keep $Keep
+    Confirm-NoDrift -Entries $entries -Kind $Result['kind']
+    foreach ($entry in $entries) { if ($entry['Verdict'] -eq 'as approved') { & $Check $entry['Step'] } }
+    $Result['steps'] = @(foreach ($entry in $entries) { ($entry['Record'] = New-StepRecord -Entry $entry) })
+    Copy-KeptRecord -Path $Path -Keep $Keep
+    $Result['phase'] = 'asking'
     foreach ($entry in $entries) {
         Invoke-PlanStep -Entry $entry -Result $Result -Path $Path -Read $Read -Write $Write -Cmdlet $Cmdlet
     }
@@ -62,52 +63,30 @@ function Read-PlanEntry {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
         [Parameter(Mandatory = $true)] [scriptblock] $Read
     )
-    $Result.phase = 'reading'
-    $entries = @(foreach ($step in $Steps) {
-            New-StepEntry -Step $step -Now (Read-PlanStep -Step $step -Read $Read) -Earlier $Earlier
+    $Result['phase'] = 'reading'
+    $states = @(foreach ($step in $Steps) { Read-PlanStep -Step $step -Read $Read })
+    $Result['phase'] = 'comparing'
+    $entries = @(for ($at = 0; $at -lt $Steps.Count; $at++) {
+            New-StepEntry -Step $Steps[$at] -Now $states[$at] -Earlier $Earlier
         })
-    $Result.phase = 'comparing'
     Set-RestartVerdict -Entries $entries
+    foreach ($entry in $entries) { $entry['Kind'] = $Result['kind'] }
     return $entries
 }
 
-function Confirm-NoDrift {
+function Copy-KeptRecord {
     <#
     .SYNOPSIS
-    Throws when one value is neither as approved nor as wanted, and tells approved, now and wanted of each such.
-    .PARAMETER Entries
-    All steps with what stands there now.
-    #>
-    param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries)
-    $drifted = @(foreach ($entry in $Entries) { if ($entry.Verdict -eq 'drifted') { $entry } })
-    if ($drifted.Count -eq 0) { return }
-    Write-Drift -Entries $drifted
-    throw 'Something else stands here now than when the plan was approved. Have a new plan made.'
-}
-
-function Start-PlanRecord {
-    <#
-    .SYNOPSIS
-    Puts the record of a run on the disk before anything else is written; where that fails, nothing is begun.
-    .PARAMETER Result
-    The record of the run.
+    Copies the records that this run is going to replace; where that fails, nothing is begun.
     .PARAMETER Path
     The record's file.
     .PARAMETER Keep
-    Records that are copied before: each file's name and that of its copy.
+    The records: each file's name and that of its copy.
     #>
-    param(
-        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
-        [Parameter(Mandatory = $true)] [string] $Path,
-        [Parameter(Mandatory = $true)] [hashtable] $Keep
-    )
+    param([Parameter(Mandatory = $true)] [string] $Path, [Parameter(Mandatory = $true)] [hashtable] $Keep)
     if ($WhatIfPreference) { return }
-    try {
-        foreach ($file in $Keep.Keys) { [System.IO.File]::Copy($file, $Keep[$file], $true) }
-        Save-RunResult -Result $Result -Path $Path
-    }
+    try { foreach ($file in $Keep.psbase.Keys) { [System.IO.File]::Copy($file, $Keep[$file], $true) } }
     catch { throw "The record of this run cannot be written to ${Path}: $($_.Exception.Message)" }
-    $Result.phase = 'asking'
 }
 
 function Invoke-PlanStep {
@@ -135,18 +114,22 @@ function Invoke-PlanStep {
         [Parameter(Mandatory = $true)] [scriptblock] $Write,
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
-    $record = Get-EarlierStep -Earlier $Result -Id $Entry.Step.Id
-    $record.outcome = Get-StepOutcome -Entry $Entry -Result $Result -Cmdlet $Cmdlet
+    $record, $done = $Entry['Record'], 'done before'
+    $record['outcome'] = Get-StepOutcome -Entry $Entry -Result $Result -Cmdlet $Cmdlet
     if ($WhatIfPreference) { return }
-    if ($record.outcome -eq 'begun') {
+    if ($record['outcome'] -eq 'begun') {
+        $done, $stood = 'done', @{ phase = $Result['phase']; exit_code = $Result['exit_code'] }
         Save-BegunStep -Record $record -Result $Result -Path $Path
-        Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write
+        try { Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write }
+        finally {
+            # Where this step was not written after all, the run stands where it stood.
+            if (-not (Test-WrittenStep -Record $record)) {
+                foreach ($name in $stood.psbase.Keys) { $Result[$name] = $stood[$name] }
+            }
+        }
         Save-RunResult -Result $Result -Path $Path
-        $shown = if ($record.outcome -eq 'changed') { 'done' } else { $record.outcome }
-        Write-StepOutcome -Record $record -Outcome $shown
-        return
     }
-    $shown = if ($record.outcome -eq 'changed') { 'done before' } else { $record.outcome }
+    $shown = if ($record['outcome'] -eq 'changed') { $done } else { $record['outcome'] }
     Write-StepOutcome -Record $record -Outcome $shown
 }
 
@@ -166,16 +149,16 @@ function Save-BegunStep {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
         [Parameter(Mandatory = $true)] [string] $Path
     )
-    $Record.started = Format-UtcTime -Time ([datetime]::UtcNow)
-    $Record.finished = ''
-    $Record.detail = ''
-    $phase = $Result.phase
-    $Result.phase = 'writing'
-    $Result.exit_code = 4
+    $Record['started'] = Format-UtcTime -Time ([datetime]::UtcNow)
+    $Record['finished'] = ''
+    $Record['detail'] = ''
+    $phase = $Result['phase']
+    $Result['phase'] = 'writing'
+    $Result['exit_code'] = 4
     try { Save-RunResult -Result $Result -Path $Path }
     catch {
-        $Record.outcome = 'not reached'
-        $Result.phase = $phase
+        $Record['outcome'] = 'not reached'
+        $Result['phase'] = $phase
         throw "The record of this run cannot be written to ${Path}: $($_.Exception.Message)"
     }
 }
@@ -199,18 +182,19 @@ function Write-PlanStep {
         [Parameter(Mandatory = $true)] [scriptblock] $Read,
         [Parameter(Mandatory = $true)] [scriptblock] $Write
     )
-    $step = $Entry.Step
+    $step = $Entry['Step']
     try {
-        $said = @(& $Write $step $Entry.Now)
-        $Record.detail = @(foreach ($one in $said) { if ($one -isnot [bool]) { $one } }) -join ' '
+        $said = @(Invoke-StepWrite -Entry $Entry -Read $Read -Write $Write)
+        $Record['detail'] = @(foreach ($one in $said) { if ($one -isnot [bool]) { $one } }) -join ' '
     }
     catch {
         $Record.detail = [string] $_.Exception.Message
         # Said before anything is written, or by the directory instead of writing: there is nothing to undo.
         if ($_.FullyQualifiedErrorId -eq 'RemediateDrift') { $Record.outcome = 'not reached' }
         try {
-            $Record.after = & $Read $step
+            $Record.after = $Entry['Now'] = & $Read $step
             $Record.detail += " Afterwards it reads $(Format-State -State $Record.after)."
+            if ($Record.outcome -ne 'begun') { Write-Drift -Entries @($Entry) -Kind $Entry['Kind'] }
         }
         catch { $Record.detail += ' Afterwards it cannot be read.' }
         throw
@@ -223,6 +207,35 @@ function Write-PlanStep {
     # False: somebody else had written the same in the meantime, and it is not this run's to undo.
     $Record.outcome = if ($said -contains $false) { 'as wanted' } else { 'changed' }
     $Record.finished = Format-UtcTime -Time ([datetime]::UtcNow)
+}
+
+function Invoke-StepWrite {
+    <#
+    .SYNOPSIS
+    Writes one step where it still stands as it was read; throws RemediateDrift where something else stands there now.
+    .DESCRIPTION
+    Returns what the function that writes has said; $false when somebody else has written the same in the meantime.
+    Values of the registry and objects of the directory are compared there, with nothing between that and the write.
+    .PARAMETER Entry
+    The step with what stood there when everything was read.
+    .PARAMETER Read
+    Reads the state of a step.
+    .PARAMETER Write
+    Writes a step.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [hashtable] $Entry,
+        [Parameter(Mandatory = $true)] [scriptblock] $Read,
+        [Parameter(Mandatory = $true)] [scriptblock] $Write
+    )
+    $step = $Entry['Step']
+    if (@('ca_registry_value', 'template', 'publish_template') -notcontains $step['Kind']) {
+        $states = @{ Now = (& $Read $step); Before = $Entry['Now']; After = $step['After'] }
+        $open = Test-ChangeNeeded -Address $step['Label'] @states
+        # A service that runs is as wanted, and is restarted all the same.
+        if (-not $open -and $step['Kind'] -ne 'restart_service') { return $false }
+    }
+    & $Write $step $Entry['Now']
 }
 
 function Get-StepOutcome {
@@ -244,20 +257,22 @@ function Get-StepOutcome {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Result,
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet
     )
-    if ($Entry.Verdict -eq 'as wanted') { if ($Entry.Written) { return 'changed' } else { return 'as wanted' } }
-    $step = $Entry.Step
-    $needed = @(foreach ($one in $Result.steps) { if ($step.DependsOn -contains $one.id) { $one } })
-    $declined = @(foreach ($one in $needed) { if ($one.outcome -eq 'declined') { $one } })
-    $enough = if ($step.Kind -eq 'restart_service') { $needed.Count } else { 1 }
+    if ($Entry['Verdict'] -eq 'as wanted') { if ($Entry['Written']) { return 'changed' } else { return 'as wanted' } }
+    $step = $Entry['Step']
+    $needed = @(foreach ($one in $Result['steps']) { if ($step['DependsOn'] -contains $one['id']) { $one } })
+    $declined = @(foreach ($one in $needed) { if ($one['outcome'] -eq 'declined') { $one } })
+    $enough = if ($step['Kind'] -eq 'restart_service') { $needed.Count } else { 1 }
     if (-not $WhatIfPreference -and $declined.Count -gt 0 -and $declined.Count -ge $enough) { return 'declined' }
-    $what = @("$($step.Id). $($step.Label)")
+    $what = @("$($step['Id']). $($step['Label'])")
     # These words cost more than the change itself where nobody is to read them.
     if ($WhatIfPreference -or $ConfirmPreference -ne 'None' -or $VerbosePreference -ne 'SilentlyContinue') {
-        foreach ($text in @(Format-StateChange -Now $Entry.Now -Wanted $step.After) + $step.Disruption) {
-            if ($text -ne '' -and -not $step.Label.Contains($text)) { $what += $text }
+        $states = @{ Now = $Entry['Now']; Wanted = $step['After']; Account = $step['Accounts'] }
+        foreach ($text in @(Format-StateChange @states) + $step['Disruption']) {
+            if ($text -ne '' -and -not $step['Label'].Contains($text)) { $what += $text }
         }
+        $what = @(foreach ($text in $what) { ConvertTo-PrintableText -Text $text })
     }
-    $caption = "Change $($step.Id) on $($Result.target)"
+    $caption = "Change $($step['Id']) on $($Result['target'])"
     if ($Cmdlet.ShouldProcess(($what -join '; '), ($what -join "`n    "), $caption)) { return 'begun' }
     return 'declined'
 }
@@ -315,13 +330,16 @@ function Stop-PlanRun {
     elseif ($Result.phase -ne 'writing') { $Result.message = "$Message Nothing was changed." }
     else {
         $Result.message = $Message
+        $told = $true # what was done has been told as it was done
         foreach ($record in $Result.steps) {
+            if (@('begun', 'not reached') -contains $record.outcome) { $told = $false }
+            if ($told) { continue }
             $shown = @{ changed = 'done'; begun = 'begun, not completed' }[[string] $record.outcome]
             if (-not $shown) { $shown = $record.outcome }
             Write-StepOutcome -Record $record -Outcome $shown
         }
     }
-    Write-Warning -Message $Result.message
+    Write-Warning -Message (ConvertTo-PrintableText -Text $Result.message)
     if ($Result.phase -ne 'writing') { return }
     $again = "Once the cause is mended, run $($Result.kind).ps1 again: it goes on from here."
     Write-Warning -Message "It stopped part-way. $again"

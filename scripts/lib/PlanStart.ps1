@@ -14,6 +14,22 @@ function Confirm-Answer {
     }
 }
 
+function Confirm-HostFree {
+    <#
+    .SYNOPSIS
+    Refuses while a live run has locked this host, and says whose it is and until when. With -WhatIf it only says so.
+    .DESCRIPTION
+    A lock past its time is dead. One that cannot be read as ours is a refusal as well.
+    #>
+    param()
+    $held = Get-HostLock
+    if ($null -eq $held['Run'] -or (ConvertTo-UtcTime -Text $held['Until']) -le [datetime]::UtcNow) { return }
+    $message = "Another run is at work on this host: $($held['Run']), by $($held['Who']), " +
+        "until $($held['Until']) at the latest."
+    if (-not $WhatIfPreference) { throw (New-StateError -Id 'RemediateRefused' -Message $message) }
+    Write-Warning -Message (ConvertTo-PrintableText -Text $message)
+}
+
 function Read-EarlierRun {
     <#
     .SYNOPSIS

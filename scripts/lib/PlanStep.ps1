@@ -9,7 +9,10 @@ function Read-PlanStep {
     #>
     [OutputType([hashtable])]
     param([Parameter(Mandatory = $true)] [hashtable] $Step, [Parameter(Mandatory = $true)] [scriptblock] $Read)
-    Write-Verbose -Message ('reading {0}. {1}' -f $Step.Id, $Step.Label)
+    if ($VerbosePreference -ne 'SilentlyContinue') {
+        $text = 'reading {0}. {1}' -f $Step['Id'], $Step['Label']
+        Write-Verbose -Message (ConvertTo-PrintableText -Text $text)
+    }
     try { return & $Read $Step }
     catch { throw ('{0}. {1}: it cannot be read. {2}' -f $Step.Id, $Step.Label, $_.Exception.Message) }
 }
@@ -53,7 +56,7 @@ function Update-UndoneStep {
     $Step.Undone = $null -ne $Undone -and $Undone.outcome -eq 'changed'
     $Step.LeftBegun = $null -ne $Undone -and $Undone.outcome -eq 'begun'
     if ($Step.Undone -and $Step.Kind -ne 'restart_service') {
-        $Step.Before = ConvertFrom-ResultState -State $Undone.after
+        $Step.Before = Get-CapturedState -Step $Step -State $Undone.after
     }
 }
 
@@ -75,16 +78,16 @@ function New-StepEntry {
         [Parameter(Mandatory = $true)] [hashtable] $Now,
         [AllowNull()] [object] $Earlier
     )
-    $record = if ($null -ne $Earlier -and -not $Step['Undone']) { Get-EarlierStep -Earlier $Earlier -Id $Step.Id }
-    $written = $null -ne $record -and (Test-WrittenStep -Record $record)
-    if ($written) { $Step.Before = ConvertFrom-ResultState -State $record.before }
-    if ($Step.After.ContainsKey('msPKI-Template-Minor-Revision')) {
-        $Step.After = Get-RaisedState -State $Step.After -Now $Step.Before
+    $found = if ($null -ne $Earlier -and -not $Step['Undone']) { Get-EarlierStep -Earlier $Earlier -Id $Step['Id'] }
+    $written = $null -ne $found -and (Test-WrittenStep -Record $found)
+    if ($written) { $Step['Before'] = Get-CapturedState -Step $Step -State $found.before }
+    if ($null -ne $Step['After']['msPKI-Template-Minor-Revision']) {
+        $Step['After'] = Get-RaisedState -State $Step['After'] -Now $Step['Before']
     }
     $verdict = 'drifted'
-    if (Test-SameState -Now $Now -Wanted $Step.After) { $verdict = 'as wanted' }
-    elseif (Test-SameState -Now $Now -Wanted $Step.Before) { $verdict = 'as approved' }
-    return @{ Step = $Step; Now = $Now; Verdict = $verdict; Written = $written; Record = $record }
+    if (Test-SameState -Now $Now -Wanted $Step['After']) { $verdict = 'as wanted' }
+    elseif (Test-SameState -Now $Now -Wanted $Step['Before']) { $verdict = 'as approved' }
+    return @{ Step = $Step; Now = $Now; Verdict = $verdict; Written = $written; Earlier = $found }
 }
 
 function Set-RestartVerdict {
@@ -100,17 +103,18 @@ function Set-RestartVerdict {
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Entries)
     $pending = $false
     foreach ($entry in $Entries) {
-        if ($entry.Step.Restarts -and $entry.Verdict -eq 'as approved') { $pending = $true }
+        if ($entry['Step']['Restarts'] -and $entry['Verdict'] -eq 'as approved') { $pending = $true }
     }
     foreach ($entry in $Entries) {
-        if (@('restart_service', 'start_service') -notcontains $entry.Step.Kind) { continue }
-        $outcome = if ($null -ne $entry.Record) { [string] $entry.Record.outcome } else { '' }
-        if ($entry.Verdict -eq 'drifted') {
-            if ($outcome -eq 'begun' -or $entry.Step['LeftBegun']) { $entry.Verdict = 'as approved' }
+        $kind = $entry['Step']['Kind']
+        if (@('restart_service', 'start_service') -notcontains $kind) { continue }
+        $outcome = if ($null -ne $entry['Earlier']) { [string] $entry['Earlier'].outcome } else { '' }
+        if ($entry['Verdict'] -eq 'drifted') {
+            if ($outcome -eq 'begun' -or $entry['Step']['LeftBegun']) { $entry['Verdict'] = 'as approved' }
         }
-        elseif ($entry.Step.Kind -eq 'restart_service') {
+        elseif ($kind -eq 'restart_service') {
             $done = $outcome -eq 'changed' -and -not $pending
-            $entry.Verdict = if ($done) { 'as wanted' } else { 'as approved' }
+            $entry['Verdict'] = if ($done) { 'as wanted' } else { 'as approved' }
         }
     }
 }
@@ -130,39 +134,35 @@ function Write-StepOutcome {
     )
     $line = '{0}. {1}: {2}' -f $Record.id, $Outcome, $Record.label
     if ($Record.detail -ne '') { $line += " ($($Record.detail.TrimEnd('.')))" }
-    Write-Output -InputObject $line
-}
-
-function Write-Drift {
-    <#
-    .SYNOPSIS
-    Tells approved, now and wanted of every value that is no longer as the plan was made for.
-    .PARAMETER Entries
-    The steps.
-    #>
-    param([Parameter(Mandatory = $true)] [object[]] $Entries)
-    foreach ($entry in $Entries) {
-        Write-Warning -Message ('{0}. {1}' -f $entry.Step.Id, $entry.Step.Label)
-        foreach ($name in @($entry.Step.After.Keys | Sort-Object)) {
-            if (Test-SameState -Now $entry.Now -Wanted @{ $name = $entry.Step.Before[$name] }) { continue }
-            Write-Warning -Message ('   approved  {0}' -f (Format-State -State @{ $name = $entry.Step.Before[$name] }))
-            Write-Warning -Message ('   now       {0}' -f (Format-State -State @{ $name = $entry.Now[$name] }))
-            Write-Warning -Message ('   wanted    {0}' -f (Format-State -State @{ $name = $entry.Step.After[$name] }))
-        }
-    }
+    Write-Output -InputObject (ConvertTo-PrintableText -Text $line)
 }
 
 function Format-StateChange {
     <#
     .SYNOPSIS
-    Writes what changes in a state, one text for each name, such as RequestDisposition 0x101 -> 0x1.
+    Writes what changes in a state, one text for each name, such as RequestDisposition 0x101 -> 0x1; of a DACL one for
+    each entry.
     .PARAMETER Now
     The state that stands.
     .PARAMETER Wanted
     The state that is wanted.
+    .PARAMETER Account
+    The names of accounts by their SIDs, or nothing.
+    .PARAMETER Word
+    What is said of an entry that a DACL lacks, and of one that it has and is not wanted.
     #>
-    param([Parameter(Mandatory = $true)] [hashtable] $Now, [Parameter(Mandatory = $true)] [hashtable] $Wanted)
-    foreach ($name in @($Wanted.Keys | Sort-Object)) {
+    param(
+        [Parameter(Mandatory = $true)] [hashtable] $Now,
+        [Parameter(Mandatory = $true)] [hashtable] $Wanted,
+        [AllowNull()] [hashtable] $Account,
+        [string[]] $Word = @('add', 'remove')
+    )
+    foreach ($name in @($Wanted.psbase.Keys | Sort-Object)) {
+        if ($name -eq 'nTSecurityDescriptor') {
+            $dacls = @{ From = [string] $Now[$name]; To = [string] $Wanted[$name]; Account = $Account }
+            foreach ($text in @(Compare-Dacl @dacls -Word $Word)) { "DACL: $text" }
+            continue
+        }
         $shown = @(foreach ($value in @($Now[$name], $Wanted[$name])) {
                 if ($null -eq $value) { 'absent' }
                 else { Format-StateValue -Name $name -Value $value }
@@ -199,17 +199,18 @@ function New-StepRecord {
     The step with what stands there now.
     #>
     param([Parameter(Mandatory = $true)] [hashtable] $Entry)
-    $step, $record = $Entry.Step, $Entry.Record
-    $kept = $Entry.Written -and -not ($Entry.Verdict -eq 'as approved' -and $record.outcome -eq 'changed')
+    $step, $found = $Entry['Step'], $Entry['Earlier']
+    $open = $Entry['Verdict'] -eq 'as approved'
+    $kept = $Entry['Written'] -and -not ($open -and $found.outcome -eq 'changed')
     return [ordered]@{
-        id       = $step.Id
-        kind     = $step.Kind
-        label    = $step.Label
-        outcome  = if ($kept) { [string] $record.outcome } else { 'not reached' }
-        before   = if ($kept) { $step.Before } else { $Entry.Now }
-        after    = $Entry.Now
-        started  = if ($kept) { Format-ResultTime -Time $record.started } else { '' }
-        finished = if ($kept) { Format-ResultTime -Time $record.finished } else { '' }
+        id       = $step['Id']
+        kind     = $step['Kind']
+        label    = $step['Label']
+        outcome  = if ($kept) { [string] $found.outcome } else { 'not reached' }
+        before   = if ($kept -or $open) { $step['Before'] } else { $Entry['Now'] }
+        after    = $Entry['Now']
+        started  = if ($kept) { Format-ResultTime -Time $found.started } else { '' }
+        finished = if ($kept) { Format-ResultTime -Time $found.finished } else { '' }
         detail   = if ($kept) { Get-EarlierDetail -Entry $Entry } else { '' }
     }
 }
@@ -223,8 +224,8 @@ function Get-EarlierDetail {
     #>
     [OutputType([string])]
     param([Parameter(Mandatory = $true)] [hashtable] $Entry)
-    $said = [string] $Entry.Record.detail
-    if ($Entry.Record.outcome -ne 'begun' -or $Entry.Verdict -ne 'as wanted') { return $said }
+    $said = [string] $Entry.Earlier.detail
+    if ($Entry.Earlier.outcome -ne 'begun' -or $Entry.Verdict -ne 'as wanted') { return $said }
     if ($said -eq '') { return 'An earlier run was interrupted in it; it is as wanted now.' }
     return "It is as wanted now. An earlier run had ended with: $said"
 }

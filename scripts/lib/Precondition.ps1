@@ -49,13 +49,15 @@ function Confirm-HostIdentity {
 function Confirm-PlanTime {
     <#
     .SYNOPSIS
-    Refuses an expired plan, and every time outside the window that was agreed.
+    Refuses an expired plan, and every time outside the window that was agreed. With -WhatIf it only says so.
     .PARAMETER ExpiresAt
     When the plan expires, as 2026-11-29T10:00:00Z.
     .PARAMETER NotBefore
     When the window opens, in the same form; empty without one.
     .PARAMETER NotAfter
     When the window closes, in the same form; empty without one.
+    .PARAMETER Unfinished
+    What an earlier run of the plan has left half done, which the refusal then says first.
     .PARAMETER Now
     The time that is compared.
     #>
@@ -63,6 +65,7 @@ function Confirm-PlanTime {
         [Parameter(Mandatory = $true)] [string] $ExpiresAt,
         [AllowEmptyString()] [string] $NotBefore = '',
         [AllowEmptyString()] [string] $NotAfter = '',
+        [AllowEmptyString()] [string] $Unfinished = '',
         [datetime] $Now = [datetime]::UtcNow
     )
     $ErrorActionPreference = 'Stop'
@@ -83,7 +86,10 @@ function Confirm-PlanTime {
     elseif ($NotAfter -ne '' -and [string]::CompareOrdinal($time, $NotAfter) -ge 0) {
         $message = "The window for this change closed at $NotAfter; it is $time now."
     }
-    if ($message -ne '') { throw (New-StateError -Id 'RemediateRefused' -Message $message) }
+    if ($message -eq '') { return }
+    if ($Unfinished -ne '') { $message = "$Unfinished This run is refused: $message" }
+    if (-not $WhatIfPreference) { throw (New-StateError -Id 'RemediateRefused' -Message $message) }
+    Write-Warning -Message (ConvertTo-PrintableText -Text "$message Without -WhatIf this would be the end of it.")
 }
 
 function ConvertTo-UtcTime {
@@ -105,7 +111,7 @@ function ConvertTo-UtcTime {
 function Read-Token {
     <#
     .SYNOPSIS
-    Reads from whoami.exe as whom this runs: Account as DOMAIN\user, and the SIDs of Groups. Never throws.
+    Reads from whoami.exe as whom this runs: Account as DOMAIN\user, User, its SID, and those of Groups. Never throws.
     .DESCRIPTION
     Where it cannot be read, Why says so. Rows are known by their cells, for names are translated: a user has name
     and SID; a group has name, type, SID and attributes.
@@ -114,19 +120,19 @@ function Read-Token {
     #>
     [OutputType([hashtable])]
     param()
-    $token = @{ Account = ''; Groups = @(); Why = '' }
+    $account, $user, $groups, $why = '', '', @(), ''
     try {
         $answer = Invoke-Program -Program 'whoami.exe' -Arguments @('/user', '/groups', '/fo', 'csv', '/nh')
-        if ($answer.Code -ne '0x00000000') { throw "whoami.exe ended with $($answer.Code)." }
-        foreach ($line in $answer.Lines) {
+        if ($answer['Code'] -ne '0x00000000') { throw "whoami.exe ended with $($answer['Code'])." }
+        foreach ($line in $answer['Lines']) {
             # No name in Windows has a quotation mark: every other part is a cell, two of them make five parts.
-            $parts = $line.Split('"')
-            if ($parts.Count -eq 5) { $token.Account = $parts[1] }
-            elseif ($parts.Count -gt 5) { $token.Groups += $parts[5] }
+            $parts = $line -split '"'
+            if ($parts.Count -eq 5) { $account, $user = $parts[1], $parts[3] }
+            elseif ($parts.Count -gt 5) { $groups += $parts[5] }
         }
     }
-    catch { $token.Why = $_.Exception.Message }
-    return $token
+    catch { $why = $_.Exception.Message }
+    return @{ Account = $account; User = $user; Groups = $groups; Why = $why }
 }
 
 function Confirm-Administrator {
@@ -143,16 +149,16 @@ function Confirm-Administrator {
     #>
     param([hashtable] $Token = (Read-Token))
     $ErrorActionPreference = 'Stop'
-    if ($Token.Why -ne '') {
-        $message = "The rights of this account cannot be read: $($Token.Why)"
+    if ($Token['Why'] -ne '') {
+        $message = "The rights of this account cannot be read: $($Token['Why'])"
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
-    if ($Token.Groups -notcontains 'S-1-5-32-544') {
+    if ($Token['Groups'] -notcontains 'S-1-5-32-544') {
         $message = 'This account is no local administrator of this host (S-1-5-32-544).'
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
-    foreach ($group in $Token.Groups) {
-        if ($group.StartsWith('S-1-16-') -and [long] $group.Substring(7) -ge 12288) { return }
+    foreach ($group in $Token['Groups']) {
+        if ($group -like 'S-1-16-*' -and [int] ($group -replace 'S-1-16-') -ge 12288) { return }
     }
     $message = 'This PowerShell is not elevated. Start it with "Run as administrator".'
     throw (New-StateError -Id 'RemediateRefused' -Message $message)
@@ -173,8 +179,8 @@ function Confirm-CaIdentity {
     if ($null -ne $configuration -and $configuration.GetValueNames() -contains 'CACertHash') {
         $hashes = @([string[]] $configuration.GetValue('CACertHash'))
     }
-    $current = if ($hashes.Count -gt 0) { $hashes[-1].Replace(' ', '') } else { '' }
-    if ($current -ne '' -and $current -eq $Thumbprint.Replace(' ', '')) { return }
+    $current = if ($hashes.Count -gt 0) { $hashes[-1] -replace ' ' } else { '' }
+    if ($current -ne '' -and $current -eq ($Thumbprint -replace ' ')) { return }
     $shown = if ($current -eq '') { 'not to be read' } else { $current }
     $message = "This is another CA: its certificate is $shown, planned for $Thumbprint."
     throw (New-StateError -Id 'RemediateRefused' -Message $message)

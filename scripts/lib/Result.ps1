@@ -17,12 +17,12 @@ function New-RunResult {
     return [ordered]@{
         format_version = '1.0'
         kind           = $Kind
-        plan_id        = $Plan.Digest
-        target         = $Plan.Target
-        tool           = $Plan.Tool
+        plan_id        = $Plan['Digest']
+        target         = $Plan['Target']
+        tool           = $Plan['Tool']
         computer       = [string] $env:COMPUTERNAME
         account        = $Account
-        powershell     = $PSVersionTable.PSVersion.ToString()
+        powershell     = [string] $PSVersionTable['PSVersion']
         started        = Format-UtcTime -Time ([datetime]::UtcNow)
         finished       = ''
         phase          = 'checking'
@@ -30,7 +30,7 @@ function New-RunResult {
         message        = ''
         undoes         = ''
         follows        = ''
-        steps          = [System.Collections.Generic.List[object]]::new()
+        steps          = @()
     }
 }
 
@@ -50,11 +50,11 @@ function Save-RunResult {
         [Parameter(Mandatory = $true)] [string] $Path
     )
     $body = ConvertTo-Json -InputObject $Result -Depth 8 -Compress
-    $head = $body.Substring(0, $body.Length - 1)
+    $head = $body -replace '\}$'
     $text = '{0},"sha256":"{1}"}}' -f $head, (Get-TextHash -Text $head)
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text + "`r`n")
     $next = "$Path.new"
-    $stream = [System.IO.FileStream]::new($next, 'Create')
+    $stream = [System.IO.FileStream]::new($next, [System.IO.FileMode]::Create)
     try {
         $stream.Write($bytes, 0, $bytes.Length)
         $stream.Flush($true)
@@ -73,7 +73,7 @@ function Save-NewFile {
     The place.
     #>
     param([Parameter(Mandatory = $true)] [string] $From, [Parameter(Mandatory = $true)] [string] $To)
-    for ($attempt = 1; $true; $attempt++) {
+    foreach ($attempt in 1..5) {
         try {
             if ([System.IO.File]::Exists($To)) { [System.IO.File]::Replace($From, $To, [NullString]::Value) }
             else { [System.IO.File]::Move($From, $To) }
@@ -84,16 +84,38 @@ function Save-NewFile {
     }
 }
 
-function Get-FullPath {
+function Get-RecordPath {
     <#
     .SYNOPSIS
-    Makes a path whole, from where PowerShell stands: programs and .NET may stand elsewhere.
+    Makes the path of a record whole: as given, or beside the script. One that names no file throws.
+    .DESCRIPTION
+    A relative one goes from where PowerShell stands among files, also while it stands in HKLM:; programs and .NET may
+    stand elsewhere.
     .PARAMETER Path
-    The path; what it names need not exist.
+    The path that was given, or nothing; what it names need not exist.
+    .PARAMETER Folder
+    The script's folder.
+    .PARAMETER Name
+    The name of the record there.
     #>
     [OutputType([string])]
-    param([Parameter(Mandatory = $true)] [string] $Path)
-    return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path)
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Path,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Folder,
+        [Parameter(Mandatory = $true)] [string] $Name
+    )
+    if ($Path -eq '') {
+        if ($Folder -ne '') { return [System.IO.Path]::Combine($Folder, $Name) }
+        throw "It is not known in which folder this script stands. Say where $Name belongs: -ResultPath and the like."
+    }
+    $paths, $drive = $ExecutionContext.SessionState.Path, ''
+    if (-not $paths.IsPSAbsolute($Path, [ref] $drive) -and -not $paths.IsProviderQualified($Path)) {
+        $here = $paths.CurrentFileSystemLocation.ProviderPath
+        return [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($here, $Path))
+    }
+    $found = $paths.GetUnresolvedProviderPathFromPSPath($Path)
+    if ([System.IO.Path]::IsPathRooted($found) -and [System.IO.Path]::GetFullPath($found) -eq $found) { return $found }
+    throw "$Path is no path of a file: records are written to a disk."
 }
 
 function Lock-RunResult {
@@ -109,8 +131,9 @@ function Lock-RunResult {
     if ($WhatIfPreference) { return }
     $file = "$Path.lock"
     try {
-        return [System.IO.FileStream]::new($file, 'OpenOrCreate', 'ReadWrite', 'None', 1,
-            [System.IO.FileOptions]::DeleteOnClose)
+        # Enumerations by their types: .NET Framework has two constructors of six, between which texts do not decide.
+        return [System.IO.FileStream]::new($file, [System.IO.FileMode]::OpenOrCreate, [System.IO.FileAccess]::ReadWrite,
+            [System.IO.FileShare]::None, 1, [System.IO.FileOptions]::DeleteOnClose)
     }
     catch {
         $why = $_.Exception.GetBaseException().Message
@@ -129,7 +152,7 @@ function Get-TextHash {
     $sha = [System.Security.Cryptography.SHA256]::Create()
     try { $hash = $sha.ComputeHash([System.Text.Encoding]::UTF8.GetBytes($Text)) }
     finally { $sha.Dispose() }
-    return [System.BitConverter]::ToString($hash).Replace('-', '').ToLowerInvariant()
+    return ([System.BitConverter]::ToString($hash) -replace '-').ToLowerInvariant()
 }
 
 function Read-RunResult {
@@ -148,7 +171,7 @@ function Read-RunResult {
     )
     if (-not [System.IO.File]::Exists($Path)) { return }
     $text = [System.IO.File]::ReadAllText($Path).TrimEnd()
-    $end = [regex]::Match($text, '^(?<head>\{.*),"sha256":"(?<hash>[0-9a-f]{64})"\}$', 'Singleline')
+    $end = [regex]::Match($text, '(?s)^(?<head>\{.*),"sha256":"(?<hash>[0-9a-f]{64})"\}$')
     if (-not $end.Success -or (Get-TextHash -Text $end.Groups['head'].Value) -ne $end.Groups['hash'].Value) {
         throw "$Path is cut off or was edited."
     }

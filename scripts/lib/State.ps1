@@ -16,13 +16,31 @@ function Test-SameState {
         [Parameter(Mandatory = $true)] [hashtable] $Now,
         [Parameter(Mandatory = $true)] [hashtable] $Wanted
     )
-    foreach ($name in $Wanted.Keys) {
+    # .Keys of a table that holds something named so is that something.
+    foreach ($name in $Wanted.psbase.Keys) {
         if (-not $Now.ContainsKey($name)) { return $false }
         $absent = $null -eq $Wanted[$name]
         if ($absent -ne ($null -eq $Now[$name])) { return $false }
         if (-not $absent -and [string] $Now[$name] -cne [string] $Wanted[$name]) { return $false }
     }
     return $true
+}
+
+function ConvertTo-PrintableText {
+    <#
+    .SYNOPSIS
+    Writes a text for a console: breaks as blanks, what controls the screen or turns the direction by its number.
+    .PARAMETER Text
+    The text.
+    #>
+    [OutputType([string])]
+    param([Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Text)
+    $unseen = '[\p{C}\p{Zl}\p{Zp}]'
+    if ($Text -cnotmatch $unseen) { return $Text }
+    $parts = foreach ($unit in ($Text -replace '[\r\n\t]+', ' ').ToCharArray()) {
+        if ([string] $unit -cmatch $unseen) { '\u{0:x4}' -f [int] $unit } else { [string] $unit }
+    }
+    return @($parts) -join ''
 }
 
 function Format-State {
@@ -34,7 +52,7 @@ function Format-State {
     #>
     [OutputType([string])]
     param([Parameter(Mandatory = $true)] [hashtable] $State)
-    $parts = foreach ($name in @($State.Keys | Sort-Object)) {
+    $parts = foreach ($name in @($State.psbase.Keys | Sort-Object)) {
         if ($null -eq $State[$name]) { "$name absent" }
         else { "$name = $(Format-StateValue -Name $name -Value $State[$name])" }
     }
@@ -92,8 +110,8 @@ function Test-ChangeNeeded {
         return $false
     }
     if (Test-SameState -Now $Now -Wanted $Before) { return $true }
-    $approved = Format-State -State $Before
-    $message = "${Address}: approved $approved; now $(Format-State -State $Now); wanted $(Format-State -State $After)."
+    $expected = Format-State -State $Before
+    $message = "${Address}: expected $expected; now $(Format-State -State $Now); wanted $(Format-State -State $After)."
     throw (New-StateError -Id 'RemediateDrift' -Message $message)
 }
 
@@ -117,7 +135,8 @@ function New-StateError {
         [Parameter(Mandatory = $true)] [string] $Message
     )
     $exception = [System.InvalidOperationException]::new($Message)
-    return [System.Management.Automation.ErrorRecord]::new($exception, $Id, 'InvalidOperation', $null)
+    $category = [System.Management.Automation.ErrorCategory]::InvalidOperation
+    return [System.Management.Automation.ErrorRecord]::new($exception, $Id, $category, $null)
 }
 
 function Confirm-StateWritten {

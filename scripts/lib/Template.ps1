@@ -48,7 +48,7 @@ function Test-TemplateState {
         [Parameter(Mandatory = $true)] [hashtable] $Wanted
     )
     $ErrorActionPreference = 'Stop'
-    $names = [string[]] @($Wanted.Keys)
+    $names = [string[]] @($Wanted.psbase.Keys)
     $now = Get-TemplateState -Connection $Connection -DistinguishedName $DistinguishedName -Name $names
     return Test-SameTemplateState -Now $now -Wanted $Wanted
 }
@@ -85,7 +85,7 @@ function Set-TemplateState {
     $ErrorActionPreference = 'Stop'
     $request = New-TemplateRequest -DistinguishedName $DistinguishedName -Before $Before -After $After
     $place = "$DistinguishedName on $(Get-DirectoryServerName -Connection $Connection)"
-    $where = @{ Connection = $Connection; DistinguishedName = $DistinguishedName; Name = [string[]] @($After.Keys) }
+    $where = @{ Connection = $Connection; DistinguishedName = $DistinguishedName; Name = @($After.psbase.Keys) }
     $first = Read-Template @where
     $unchanged = @{ State = $first.State; Written = $false; Replication = 'not checked: nothing was written' }
     $now = ConvertTo-KnownState -State $first.State -Known @($After, $Before)
@@ -155,8 +155,8 @@ function New-TemplateRequest {
         [Parameter(Mandatory = $true)] [hashtable] $After
     )
     $revision, $descriptor = 'msPKI-Template-Minor-Revision', 'nTSecurityDescriptor'
-    $names = @($After.Keys | Sort-Object)
-    if ((@($Before.Keys | Sort-Object) -join ' ') -ne ($names -join ' ')) {
+    $names = @($After.psbase.Keys | Sort-Object)
+    if ((@($Before.psbase.Keys | Sort-Object) -join ' ') -ne ($names -join ' ')) {
         throw (New-DirectoryError -Message "The states of $DistinguishedName name different attributes.")
     }
     $changed = @($names | Where-Object -FilterScript { $Before[$_] -cne $After[$_] })

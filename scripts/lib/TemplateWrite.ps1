@@ -221,7 +221,7 @@ function Confirm-TemplateWritten {
         [Parameter(Mandatory = $true)] [hashtable] $After
     )
     $known = $null -ne $First.Stamps -and $null -ne $Second.Stamps
-    foreach ($name in @($After.Keys | Sort-Object)) {
+    foreach ($name in @($After.psbase.Keys | Sort-Object)) {
         $same = Test-SameTemplateState -Now $Second.State -Wanted @{ $name = $After[$name] }
         $message = "${Place}: $name was written, but it does not read back so."
         if ($same) {

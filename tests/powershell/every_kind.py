@@ -9,7 +9,7 @@ import uuid
 
 import msgspec
 
-from remediate.model.finding import Target
+from remediate.model.finding import Evidence, Finding, Target
 from remediate.model.places import (
     ExclusionPlace,
     PendingRequestPlace,
@@ -53,6 +53,28 @@ MAY_ENROLL = (
 READ = HEADER + "02001c00" + "01000000" + MAY_READ
 WRITTEN = HEADER + "02005400" + "02000000" + MAY_READ + MAY_ENROLL
 
+
+def _finding(playbook: str, kind: str, name: str, message: str, **more: object) -> Finding:
+    return Finding(id=f"{playbook}/{name}", playbook=playbook, cause="cause", target=Target(kind, name),
+                   message=message, **more)  # type: ignore[arg-type]  # fmt: skip
+
+
+DENIED = _finding("denied_by_policy_module", "template", "IntunePKCS for conn1.contoso.test",
+                  r"CONTOSO\CONN1$ may read the template but not enrol.", code="0x80094012",
+                  evidence=(Evidence("CN=IntunePKCS nTSecurityDescriptor", "gives this to nobody"),))  # fmt: skip
+SUBJECT = _finding("subject_email_required", "template", "IntunePKCS",
+                   "IntunePKCS builds the subject from the directory.", code="0x80094812")  # fmt: skip
+PENDING = _finding("submission_pending", "ca", "Contoso Issuing CA", "The policy module sets every request to pending.",
+                   evidence=(Evidence(r"ca01 RequestDisposition", "0x101 (issue, but pending first)"),))  # fmt: skip
+STOPPED = _finding("rpc_server_unavailable", "ca", "Other CA", "The CA's service does not run.", code="0x800706BA")
+POLICY_SERVER = _finding("enrollment_policy_server_missing", "connector", CONNECTOR, "No policy server is known.",
+                         code="0x80094015")  # fmt: skip
+ANTIVIRUS = _finding("antivirus_exclusions", "connector", CONNECTOR, "Antivirus looks into the connector's folders.",
+                     weak="That antivirus holds the requests is a possibility, not seen.")  # fmt: skip
+FINDINGS = (DENIED, SUBJECT, PENDING, STOPPED, POLICY_SERVER, ANTIVIRUS)
+BECAUSE = {1: (DENIED, SUBJECT), 2: (SUBJECT,), 3: (PENDING,), 4: (PENDING,), 5: (), 6: (STOPPED,), 7: (POLICY_SERVER,),
+           8: (ANTIVIRUS,)}  # fmt: skip
+
 # As the plan tells it.
 TEMPLATE_DIFF = (
     "msPKI-Certificate-Name-Flag", "  - 0 (0x0)", "  + 1 (0x1)  ENROLLEE_SUPPLIES_SUBJECT", "DACL",
@@ -64,7 +86,8 @@ TEMPLATE_DIFF = (
 
 def _action(number: int, kind: str, place: Place, states: tuple[State, State], label: str, **more: object) -> Action:
     plain = {"id": number, "kind": kind, "target": Target("ca", "Contoso Issuing CA"), "place": place, "address": label,
-             "label": label, "before": states[0], "after": states[1], "diff": (label,), "because": ()}  # fmt: skip
+             "label": label, "before": states[0], "after": states[1], "diff": (label,),
+             "because": tuple(finding.id for finding in BECAUSE[number])}  # fmt: skip
     return Action(**(plain | more))  # type: ignore[arg-type]
 
 
@@ -75,12 +98,13 @@ def _directory() -> tuple[Action, ...]:
     service = PublishingPlace(f"CN=Contoso Issuing CA,CN=Enrollment Services,{SERVICES}", "5a" * 16, "IntunePKCS")
     return (
         _action(1, "template", TemplatePlace(TEMPLATE, "6b" * 16), (dacl, wanted),
-                "template IntunePKCS: subject name supplied in the request and DACL", diff=TEMPLATE_DIFF,
+                r"template IntunePKCS: subject name supplied in the request, and CONTOSO\CONN1$ gets Enroll",
+                diff=TEMPLATE_DIFF,
                 rights="write access to the template: Enterprise Admins, or delegated on this object",
                 takes_effect=REPLICATION),
         _action(2, "publish_template", service, (PublishedState(False), PublishedState(True)),
                 "publish IntunePKCS on Contoso Issuing CA", depends_on=(1,), takes_effect=REPLICATION,
-                rights="write access to the enrollment service object, or Manage CA on the CA"),
+                rights="write access to the enrollment service object: Enterprise Admins, or delegated on this object"),
     )  # fmt: skip
 
 
@@ -117,17 +141,22 @@ def _connector() -> tuple[Action, ...]:
 def _identities() -> tuple[TargetIdentity, ...]:
     machine, thumbprint = "4a466256-1616-4b62-995f-781af4d5491e", "ED98E70BE878383F50F941B02A392CD85B062774"
     keys = {"MachineGuid": machine, "certificate_thumbprint": thumbprint}
-    domain = {"domain_objectGUID": "d23661d2-c016-4dac-9f75-28b9518ac661"}
+    domain = {"domain": "contoso.test", "domain_objectGUID": "d23661d2-c016-4dac-9f75-28b9518ac661"}
     return (
         TargetIdentity(kind="directory", name="dc1.contoso.test", identity=domain),
-        *(TargetIdentity(kind="ca", name=host, identity=keys) for host in (CA, OTHER_CA)),
-        TargetIdentity(kind="connector", name=CONNECTOR, identity={"MachineGuid": machine}),
+        *(TargetIdentity(kind="ca", name=host, identity=keys | _called(host)) for host in (CA, OTHER_CA)),
+        TargetIdentity(kind="connector", name=CONNECTOR, identity={"MachineGuid": machine} | _called(CONNECTOR)),
     )
+
+
+def _called(host: str) -> dict[str, str]:
+    return {"ComputerName": host.partition(".")[0].upper()}
 
 
 PLAN = Plan(
     format_version="1.0", remediate="0.1.0", created="2026-11-23T09:12:00Z", expires_at="2026-11-30T09:12:00Z",
-    playbooks={}, options={}, complete=True, targets=_identities(), actions=(*_directory(), *_ca(), *_connector()),
+    playbooks={}, options={}, complete=True, targets=_identities(), findings=FINDINGS,
+    actions=(*_directory(), *_ca(), *_connector()),
 )  # fmt: skip
 KINDS_OF_CHANGE = tuple(action.kind for action in PLAN.actions)
 

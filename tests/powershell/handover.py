@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from remediate.model.finding import Target
 from remediate.model.places import (
@@ -34,8 +32,9 @@ from remediate.model.plan import (
 from remediate.model.result import read_result
 from remediate.render.powershell.handover import handover
 from tests.lab.registry_file import lines, number, text
+from tests.powershell.engine import MODULES, Ended, Engine
 from tests.powershell.test_script_text import PWSH
-from tests.powershell.windows_like import WINDOWS, WindowsLike
+from tests.powershell.windows_like import WindowsLike
 
 HOST = "host1.contoso.test"
 GUID = "0f3c5b0e-5d5e-4a52-9d6a-5b0d2c1f7a11"
@@ -46,9 +45,6 @@ THUMBPRINT = "ED98E70BE878383F50F941B02A392CD85B062774"
 URL = "https://ces.contoso.test/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"
 FOLDERS = (r"C:\Program Files\Microsoft Intune\PfxRequest", r"C:\Temp\O'Brien's")
 REQUEST = 17
-MODULES = "; ".join(
-    f"Import-Module '{name}'" for name in ("LabRegistry", f"{WINDOWS}/LabWindows.psm1", f"{WINDOWS}/LabChanges.psm1")
-)
 ENABLED = "Obligatorisk grupp, Aktiverad"
 ADMINISTRATOR = [
     ["BUILTIN\\Administrat\u00f6rer", "Alias", "S-1-5-32-544", ENABLED],
@@ -113,51 +109,6 @@ def make_plan(*actions: Action, **more: Any) -> Plan:
     return Plan(**(plain | more))
 
 
-class Ended(NamedTuple):
-    """How a script ended, and what it said on all its streams."""
-
-    code: int
-    text: str
-
-
-class Engine:
-    """One PowerShell for many runs, by the server mode of the lab's PowerShell."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-
-    def run(self, line: str, environment: Mapping[str, str]) -> Ended:
-        """Run a line that ends with exit, in this environment."""
-        if self._process is None:
-            self._process = _server()
-            self._ask(MODULES, {})
-        return self._ask(line, environment)
-
-    def _ask(self, line: str, environment: Mapping[str, str]) -> Ended:
-        assert self._process is not None and self._process.stdin and self._process.stdout
-        head = "param($Names) foreach ($n in $Names.Keys) { [Environment]::SetEnvironmentVariable($n, $Names[$n]) }; "
-        request = {"script": head + line, "args": {"Names": dict(environment)}, "fresh": False, "timeout_s": 90}
-        self._process.stdin.write(json.dumps(request | {"text": True}) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        assert not answer.get("timed_out"), answer
-        errors = "\n".join(str(one["message"]) for one in answer["errors"])
-        code = answer["exit_code"]
-        return Ended(0 if code is None else code, f"{answer['host_text']}\n{answer['output_text']}\n{errors}")
-
-    def close(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-
-
-def _server() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [str(PWSH), "-NoProfile", "-LabServer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.DEVNULL, env=os.environ | {"NO_COLOR": "1", "LAB_REGISTRY": os.devnull},
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Desk:
     """The folder of one plan on one host, as the Windows team has it."""
@@ -179,7 +130,7 @@ class Desk:
 
     def run(self, name: str, *arguments: str, first: str = "", **environment: str) -> Ended:
         """Run change, verify or rollback by the common engine; `first` comes before it."""
-        own = {key: value for key, value in host_environment(self.host).items() if os.environ.get(key) != value}
+        own = {key: value for key, value in self.host.environment.items() if os.environ.get(key) != value}
         common = {"PROCESSOR_ARCHITEW6432": ""} | own | environment
         return self.engine.run(first + self.line(name, *arguments), common)
 
@@ -195,7 +146,7 @@ class Desk:
         line = f"{MODULES}; {first}{self.line(name, *arguments)}"
         return subprocess.Popen(
             [str(PWSH), "-NoProfile", *options, "-Command", line], stdin=stdin, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env=host_environment(self.host) | environment,
+            stderr=subprocess.STDOUT, text=True, env=self.host.environment | environment,
         )  # fmt: skip
 
     def run_alone(self, name: str, *arguments: str, **more: Any) -> Ended:
@@ -230,12 +181,6 @@ class Desk:
         text_ = path.read_bytes().decode("ascii")
         assert text_.count(old) == times, (old, text_.count(old))
         path.write_bytes(text_.replace(old, new).encode("ascii"))
-
-
-def host_environment(host: WindowsLike) -> dict[str, str]:
-    """The host's, with this very python first on PATH: a version switcher there would take longer than it."""
-    first, _, rest = host.environment["PATH"].partition(os.pathsep)
-    return host.environment | {"PATH": os.pathsep.join([first, str(Path(sys.executable).parent), rest])}
 
 
 def ended(process: subprocess.Popen[str], timeout: int = 60) -> Ended:

@@ -48,18 +48,36 @@ function Get-VariableType($Tree) {
         if ($one.StaticType -ne [object]) { $found["$((Get-Scope $one).Extent.StartOffset) $($one.Name)"] = $one.StaticType }
     }
     foreach ($one in Find-Node $Tree 'AssignmentStatementAst') {
-        $left = $one.Left
-        if ($left -is [System.Management.Automation.Language.ConvertExpressionAst]) { $left = $left.Child }
-        if ($left -isnot [System.Management.Automation.Language.VariableExpressionAst]) { continue }
-        $key = "$((Get-Scope $one).Extent.StartOffset) $left"
-        $type = Get-StatementType $one.Right $found
-        if ($found.ContainsKey($key) -and $found[$key] -ne $type) { $type = $null }
-        $found[$key] = $type
+        $left, $right = @($one.Left), @($one.Right)
+        if ($one.Left -is [System.Management.Automation.Language.ArrayLiteralAst] -and
+            $one.Right -is [System.Management.Automation.Language.CommandExpressionAst] -and
+            $one.Right.Expression -is [System.Management.Automation.Language.ArrayLiteralAst] -and
+            $one.Right.Expression.Elements.Count -eq $one.Left.Elements.Count) {
+            $left, $right = $one.Left.Elements, $one.Right.Expression.Elements
+        }
+        for ($at = 0; $at -lt @($left).Count; $at++) { Add-VariableType $one @($left)[$at] @($right)[$at] $found }
     }
     $found
 }
 
+function Add-VariableType($Assignment, $Left, $Right, $Found) {
+    if ($Left -is [System.Management.Automation.Language.ConvertExpressionAst]) { $Left = $Left.Child }
+    if ($Left -isnot [System.Management.Automation.Language.VariableExpressionAst]) { return }
+    $key = "$((Get-Scope $Assignment).Extent.StartOffset) $Left"
+    $type = if ($Right -is [System.Management.Automation.Language.StatementAst]) { Get-StatementType $Right $Found } else { Get-ExpressionType $Right $Found }
+    if ($Found.ContainsKey($key) -and $Found[$key] -ne $type) { $type = $null }
+    $Found[$key] = $type
+}
+
 function Get-StatementType($Statement, $Variables) {
+    if ($Statement -is [System.Management.Automation.Language.IfStatementAst]) {
+        if ($null -eq $Statement.ElseClause) { return }
+        $blocks = @($Statement.Clauses | ForEach-Object { $_.Item2 }) + $Statement.ElseClause
+        $types = @($blocks | ForEach-Object { if ($_.Statements.Count -eq 1) { Get-StatementType $_.Statements[0] $Variables } else { [void] } })
+        $one = @($types | Select-Object -Unique)
+        if ($types.Count -eq $blocks.Count -and $one.Count -eq 1 -and $one[0] -ne [void]) { return $one[0] }
+        return
+    }
     if ($Statement -is [System.Management.Automation.Language.PipelineAst]) {
         if ($Statement.PipelineElements.Count -ne 1) { return }
         $Statement = $Statement.PipelineElements[0]
@@ -79,7 +97,10 @@ function Get-ExpressionType($Node, $Variables) {
         'TypeExpressionAst' { return }
         'MemberExpressionAst' { return Get-MemberType $Node $Variables }
         'InvokeMemberExpressionAst' { return Get-MemberType $Node $Variables }
-        'BinaryExpressionAst' { if ($Node.Operator -in 'Format', 'Join') { return [string] } }
+        'BinaryExpressionAst' {
+            if ($Node.Operator -in 'Format', 'Join') { return [string] }
+            if ("$($Node.Operator)" -eq 'Bor') { return Get-ExpressionType $Node.Left $Variables }
+        }
         'UnaryExpressionAst' { if ("$($Node.TokenKind)" -eq 'Join') { return [string] } }
     }
     if ($Node.StaticType -ne [object]) { $Node.StaticType }
@@ -93,6 +114,7 @@ function Get-MemberType($Node, $Variables) {
     if ($Node.Static -and $name -eq 'new') { return $owner }
     $kept = @(foreach ($one in $owner.GetMember($name)) {
         if ($one -is [System.Reflection.MethodInfo]) { $one.ReturnType } elseif ($one -is [System.Reflection.PropertyInfo]) { $one.PropertyType }
+        elseif ($one -is [System.Reflection.FieldInfo]) { $one.FieldType }
     })
     $kept = @($kept | Select-Object -Unique)
     if ($kept.Count -eq 1 -and $kept[0] -notin [object], [void] -and -not $kept[0].IsGenericParameter) { $kept[0] }
@@ -118,6 +140,26 @@ function Read-Member($Tree) {
         $arguments = if ($Matches.ContainsKey(3)) { @($node.CommandElements[-1].Elements).Count } else { 0 }
         $generic = if ($Matches[2] -eq '[') { '`1' }
         @{ owner = "$type$generic"; member = "new/$arguments"; line = $node.Extent.StartLineNumber }
+    }
+}
+
+# Arguments where .NET takes an enumeration, and that are not of one by what they are written as. A text there is
+# converted to whichever overload fits, and .NET Framework has overloads that this runtime does not.
+function Read-LooseArgument($Tree) {
+    $variables = Get-VariableType $Tree
+    foreach ($node in Find-Node $Tree 'InvokeMemberExpressionAst') {
+        if ($null -eq $node.Arguments) { continue }
+        $owner = if ($node.Static) { $node.Expression.TypeName.GetReflectionType() } else { Get-ExpressionType $node.Expression $variables }
+        if ($null -eq $owner) { continue }
+        $made = $node.Static -and "$($node.Member)" -eq 'new'
+        $overloads = @(if ($made) { $owner.GetConstructors() } else { $owner.GetMethods() | Where-Object { $_.Name -eq "$($node.Member)" } })
+        $overloads = @($overloads | Where-Object { $_.GetParameters().Count -eq $node.Arguments.Count })
+        for ($at = 0; $at -lt $node.Arguments.Count; $at++) {
+            if (-not ($overloads | Where-Object { $_.GetParameters()[$at].ParameterType.IsEnum })) { continue }
+            $given = Get-ExpressionType $node.Arguments[$at] $variables
+            if ($null -ne $given -and $given -notin [string], [object]) { continue }
+            "$($node.Extent.StartLineNumber) $(Get-Name $owner).$($node.Member) $($node.Arguments[$at])"
+        }
     }
 }
 
@@ -199,6 +241,12 @@ function Read-Script([string] $File) {
         functions = @((Find-Node $tree 'FunctionDefinitionAst') | ForEach-Object { "$($_.Name)" })
         start = @($tree.EndBlock.Statements | Select-Object -First 2 | ForEach-Object { "$_" })
         later = @(Read-Later $tree); commands = @(Read-Command $tree); splats = @(Read-Splat $tree)
+        help = @(if ($null -ne $tree.GetHelpContent()) { $one = $tree.GetHelpContent(); "$($one.Synopsis)".Trim(); @($one.Parameters.Keys) })
+        loose = @(Read-LooseArgument $tree)
+        placed = @(foreach ($one in Find-Node $tree 'ParamBlockAst') {
+            (Find-Node $one 'VariableExpressionAst').VariablePath.UserPath | Where-Object { $_ -in 'PSScriptRoot', 'PSCommandPath', 'MyInvocation' }
+        })
+        parameters = @(if ($null -ne $tree.ParamBlock) { $tree.ParamBlock.Parameters | ForEach-Object { $_.Name.VariablePath.UserPath } })
         types = @($types | Select-Object -Unique); members = @(Read-Member $tree); keys = @(Read-Key $tree | Select-Object -Unique)
     }
 }

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab.registry_file import lines, number, text
+from tests.powershell.engine import FunctionEngine
 from tests.powershell.test_script_text import PWSH, SCRIPTS
 from tests.powershell.windows_like import WindowsLike, make
 
@@ -32,9 +33,9 @@ CATCH = "catch { 'THREW {0}: {1}' -f $_.FullyQualifiedErrorId, $_.Exception.Mess
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> WindowsLike:
+def host(tmp_path: Path, functions: FunctionEngine) -> WindowsLike:
     """A CA whose requests wait; Defender excludes one folder."""
-    found = make(tmp_path)
+    found = make(tmp_path, functions)
     found.registry.create({
         CRYPTOGRAPHY: {"MachineGuid": text(GUID)}, SERVERS: {"Flags": number(0)},
         CERTSVC: {"Active": text("Contoso Issuing CA")},
@@ -184,7 +185,7 @@ def test_registry_value_drifted(host: WindowsLike, more: str, now: int | None) -
     said = run(host, registry_line(257, 1, more=more))
     shown = "RequestDisposition absent" if now is None else "RequestDisposition = 0x3"
     assert said.startswith("THREW RemediateDrift: ")
-    assert f"approved RequestDisposition = 0x101; now {shown}; wanted RequestDisposition = 0x1." in said
+    assert f"expected RequestDisposition = 0x101; now {shown}; wanted RequestDisposition = 0x1." in said
     assert everything(host) == start
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from remediate.facts.documents import CaDocument, ConnectorDocument
 from tests.lab.registry_file import binary, lines, number, text
+from tests.powershell.engine import FunctionEngine
 from tests.powershell.windows_like import WindowsLike, make
 
 KEY = r"HKLM:\SOFTWARE\Contoso"
@@ -22,8 +23,8 @@ CALL = "Get-EventFact -LogName 'Application' -ProviderName 'Microsoft-Windows-Ce
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> WindowsLike:
-    return make(tmp_path)
+def host(tmp_path: Path, functions: FunctionEngine) -> WindowsLike:
+    return make(tmp_path, functions)
 
 
 def read(name: str, kind: str) -> str:
@@ -201,12 +202,39 @@ def test_a_bare_host_is_a_document_too(host: WindowsLike) -> None:
     assert not ca.security.known
     assert ca.machine.domain.absent
     assert (ca.read_from, ca.read_as, ca.collector, ca.role) == ("HOST1", "contoso\\anna", "remediate 1", "ca")
+    assert ca.administrator.value is True
+    assert not ca.service_control.known
     said = host.powershell("Get-ConnectorDocument -Collector 'remediate 1'")
     connector = msgspec.json.decode(said, type=ConnectorDocument)
+    assert connector.administrator.value is True
     assert connector.services.value == []
     assert connector.connector_version.absent
     assert connector.certification_authorities == ()
     assert [one.failed.absent for one in connector.request_folders] == [True, True]
+
+
+RUNNING = {"State": "Running", "StartMode": "Auto", "StartName": "LocalSystem", "PathName": "certsrv.exe"}
+FILTERED = {"name": "contoso\\anna", "elevated": False}
+OUTSIDE = FILTERED | {"groups": [["Alle", "Bekannte Gruppe", "S-1-1-0", ""]]}
+
+
+@pytest.mark.parametrize("who", [FILTERED, OUTSIDE], ids=["not elevated", "no member"])
+def test_who_is_no_administrator_is_said(host: WindowsLike, who: dict[str, object]) -> None:
+    host.set_state(whoami=who)
+    assert host.fact("Get-AdministratorFact -Token (Read-Token)") == {"value": False}
+
+
+def test_rights_that_cannot_be_read_are_unreadable(host: WindowsLike) -> None:
+    unread = "Get-AdministratorFact -Token @{ Account = ''; Groups = @(); Why = 'whoami.exe is gone' }"
+    assert "whoami.exe is gone" in host.fact(unread)["unreadable"]["why"]
+    assert "unreadable" in host.fact("Get-ServiceControlFact -Name 'CertSvc'")
+
+
+def test_control_of_the_service(host: WindowsLike) -> None:
+    host.set_state(services={"CertSvc": RUNNING})
+    assert host.fact("Get-ServiceControlFact -Name 'CertSvc'") == {"value": True}
+    host.set_state(services={"CertSvc": RUNNING}, failures={"ServiceHandle": "access denied"})
+    assert host.fact("Get-ServiceControlFact -Name 'CertSvc'") == {"value": False}
 
 
 def test_a_missing_command_is_one_unreadable_fact(host: WindowsLike) -> None:

@@ -13,6 +13,7 @@ from remediate.adcs.security_descriptor import SecurityDescriptor
 from remediate.facts.callers import AS_COMPUTER, account_of
 from remediate.facts.documents import Entry, Octets
 from remediate.transports import ldap, ldap_connection
+from tests.powershell.engine import FunctionEngine
 from tests.powershell.windows_like import WindowsLike, make
 
 SID = bytes.fromhex("01050000000000051500000001020304050607080910111213020000")
@@ -31,8 +32,8 @@ NAMES = [
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> WindowsLike:
-    return make(tmp_path)
+def host(tmp_path: Path, functions: FunctionEngine) -> WindowsLike:
+    return make(tmp_path, functions)
 
 
 def quoted(text: str) -> str:

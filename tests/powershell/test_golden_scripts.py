@@ -12,8 +12,9 @@ import pytest
 
 from remediate.model.plan import Plan, digest, seal
 from remediate.render.powershell.handover import README_FILE, handover
+from remediate.render.powershell.header import Kind
 from remediate.render.powershell.library import library
-from remediate.render.powershell.script import KINDS, Kind, script
+from remediate.render.powershell.script import KINDS, script
 from remediate.render.powershell.steps import ScriptTarget, script_targets
 from tests.powershell.every_kind import CA, KINDS_OF_CHANGE, PLAN, alone
 

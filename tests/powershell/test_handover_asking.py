@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.powershell import handover
-from tests.powershell.handover import Desk, Ended, Engine, ended
+from tests.powershell.engine import MODULES, Ended, Engine
+from tests.powershell.handover import Desk, ended
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
 from tests.powershell.test_script_text import PWSH
 
@@ -93,7 +94,7 @@ def answered(desk: Desk, name: str, answers: str, *, program: str = "AnsweringHo
         process = subprocess.Popen(
             [str(PWSH), "-NoProfile", "-Command", f"{line}; exit $LASTEXITCODE"], stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=handover.host_environment(desk.host) | {"LAB_MODULES": handover.MODULES, "LAB_HOST_NAME": program},
+            env=desk.host.environment | {"LAB_MODULES": MODULES, "LAB_HOST_NAME": program},
         )  # fmt: skip
         return ended(process)
     finally:

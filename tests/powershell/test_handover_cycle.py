@@ -11,7 +11,8 @@ import pytest
 from remediate.model.plan import Action
 from tests.lab.registry_file import number
 from tests.powershell import handover
-from tests.powershell.handover import Desk, Engine, everything, make_plan, restarts
+from tests.powershell.engine import Engine
+from tests.powershell.handover import Desk, everything, make_plan, restarts
 from tests.powershell.windows_like import WindowsLike, make
 
 CA = (handover.disposition(), handover.defined_ca_cert(), handover.restart())
@@ -65,6 +66,20 @@ def test_there_and_back_and_there_again(
     assert desk.verify().code == 0
     assert desk.rollback().code == desk.rollback().code == 0
     assert (everything(host), restarts(host)) == (start, 2 * sum(stops))
+
+
+def test_without_the_record_nobody_can_see_a_restart(tmp_path: Path, engine: Engine) -> None:
+    desk = lay_out(tmp_path, engine, *CA)
+    assert desk.change().code == 0
+    record = desk.folder / "result.json"
+    kept = record.read_bytes()
+    record.unlink()
+    told = desk.verify()
+    assert (told.code, desk.outcomes("verify-result.json")) == (1, ["as wanted", "as wanted", "not reached"]), told.text
+    assert "3. unknown: " in told.text
+    assert "The restart cannot be seen: result.json of change.ps1 is not here." in told.text
+    record.write_bytes(kept)
+    assert desk.verify().code == 0
 
 
 def test_all_kinds_together(tmp_path: Path, engine: Engine) -> None:

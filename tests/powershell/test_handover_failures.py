@@ -12,9 +12,9 @@ from remediate.model.plan import Action
 from remediate.render.powershell.library import functions_for
 from tests.lab.registry_file import number
 from tests.powershell import handover
-from tests.powershell.handover import CA_KEY, POLICY_KEY, Desk, Engine, everything, plant, restarts
+from tests.powershell.engine import WINDOWS, Engine
+from tests.powershell.handover import CA_KEY, POLICY_KEY, Desk, everything, plant, restarts
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
-from tests.powershell.windows_like import WINDOWS
 
 DENIED = {"certutil -setreg": "0x80070005"}
 REQUEST, SERVER, EXCLUSIONS = handover.request(), handover.policy_server(), handover.exclusions()
@@ -183,7 +183,7 @@ def certutil(desk: Desk, *, before: str = "", after: str = "") -> str:
         f'#!/bin/sh\n{before or ":"}\n"{WINDOWS}/bin/certutil.exe" "$@"; code=$?\n{after or ":"}\nexit $code\n'
     )
     program.chmod(0o755)
-    return f"{folder}:{handover.host_environment(desk.host)['PATH']}"
+    return f"{folder}:{desk.host.environment['PATH']}"
 
 
 def test_a_disk_that_fills_between_two_changes(tmp_path: Path, engine: Engine, full: Path) -> None:
@@ -240,8 +240,9 @@ def test_killed_and_finished(
 def test_killed_after_the_record_of_the_last_value(tmp_path: Path, engine: Engine) -> None:
     """Nothing is begun, all values are as wanted: the restart is owed nevertheless."""
     desk = lay_out(tmp_path, engine, *CA)
-    saved = "        Save-RunResult -Result $Result -Path $Path\r\n        $shown"
-    desk.edit("change", saved, saved.replace("$shown", "if ($record.id -eq 2) { /bin/kill -9 $PID }; $shown"))
+    saved = "        Save-RunResult -Result $Result -Path $Path\r\n    }\r\n    $shown"
+    killing = "        if ($record['id'] -eq 2) { /bin/kill -9 $PID }\r\n    }"
+    desk.edit("change", saved, saved.replace("    }", killing))
     assert desk.run_alone("change", "-Confirm:$false").code == -9
     assert desk.outcomes() == ["changed", "changed", "not reached"]
     assert desk.verify().code == 2
@@ -285,7 +286,7 @@ function Save {
     $result = New-RunResult -Kind $Kind -Plan $plan
     $result.undoes, $result.follows = $Undoes, $Follows
     $states = @{ 'msPKI-Template-Minor-Revision' = $Before }, @{ 'msPKI-Template-Minor-Revision' = $After }
-    $result.steps.Add(@{ id = 1; outcome = $Outcome; before = $states[0]; after = $states[1] })
+    $result.steps += @{ id = 1; outcome = $Outcome; before = $states[0]; after = $states[1] }
     Save-RunResult -Result $result -Path $Path
     (Read-RunResult -Path $Path -Plan $plan).sha256
 }
@@ -303,7 +304,7 @@ def test_a_template_that_a_rollback_raised_is_no_drift_after_a_kill(tmp_path: Pa
     """The second change was ended before its first write: its record is no longer the one that was undone."""
     desk = lay_out(tmp_path, engine, *CA)
     lines = ["& {", functions_for(TEMPLATE), f"$folder = '{tmp_path}'", TEMPLATE, "}"]
-    said = engine.run("\n".join(lines), handover.host_environment(desk.host))
+    said = engine.run("\n".join(lines), desk.host.environment)
     assert "as approved, wanted 6, kept 0" in said.text, said.text
 
 

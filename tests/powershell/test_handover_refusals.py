@@ -12,7 +12,8 @@ import pytest
 
 from tests.lab.registry_file import lines, number, text
 from tests.powershell import handover
-from tests.powershell.handover import CA_KEY, CERTSVC, POLICY_KEY, Desk, Engine, plant, state
+from tests.powershell.engine import Engine
+from tests.powershell.handover import CA_KEY, CERTSVC, POLICY_KEY, Desk, plant, state
 from tests.powershell.test_handover_cycle import ALL, CA, lay_out, written
 
 CRYPTOGRAPHY = r"HKLM:\SOFTWARE\Microsoft\Cryptography"

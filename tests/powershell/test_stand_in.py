@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.lab.registry_file import number, text
+from tests.powershell.engine import FunctionEngine
 from tests.powershell.windows_like import WindowsLike, make
 from tests.shared import SHARED, needs_shared
 
@@ -17,8 +18,8 @@ CVI = "CVI Issuing CA 1"
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> WindowsLike:
-    return make(tmp_path)
+def host(tmp_path: Path, functions: FunctionEngine) -> WindowsLike:
+    return make(tmp_path, functions)
 
 
 def capture(name: str) -> bytes:

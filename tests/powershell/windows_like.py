@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,8 @@ from typing import Any
 import pytest
 
 from tests.lab.registry_file import RegistryFile
+from tests.powershell.engine import WINDOWS, FunctionEngine
 from tests.powershell.test_script_text import PWSH, SCRIPTS
-
-WINDOWS = Path(__file__).parents[1] / "lab" / "windows"
 
 
 def obstacle() -> str:
@@ -31,9 +31,10 @@ def obstacle() -> str:
 
 @dataclass(frozen=True)
 class WindowsLike:
-    """`folder` holds registry, state and files."""
+    """`folder` holds registry, state and files. Lines are run by `functions`, or without it each by its own engine."""
 
     folder: Path
+    functions: FunctionEngine | None = None
 
     @property
     def registry(self) -> RegistryFile:
@@ -45,11 +46,13 @@ class WindowsLike:
 
     @property
     def environment(self) -> dict[str, str]:
+        """This process's, with this very python first on PATH: a version switcher there would take longer than it."""
+        path = [str(WINDOWS / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         return os.environ | {
             "COMPUTERNAME": "HOST1", "LAB_STATE": str(self.folder / "state.json"),
             "LAB_REGISTRY": str(self.registry.path), "LAB_REGISTRY_LOG": str(self.registry.log),
-            "ProgramFiles": str(self.program_files), "NO_COLOR": "1",
-            "PATH": f"{WINDOWS / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "ProgramFiles": str(self.program_files), "ProgramData": str(self.folder / "ProgramData"), "NO_COLOR": "1",
+            "PATH": os.pathsep.join(path),
         }  # fmt: skip
 
     def set_state(self, **members: Any) -> None:
@@ -65,6 +68,8 @@ class WindowsLike:
 
     def powershell(self, line: str) -> str:
         """Run one line after the functions of `scripts`; its output."""
+        if self.functions is not None:
+            return self.functions.said(line, self.environment)
         files = [*sorted((SCRIPTS / "lib").glob("*.ps1")), *sorted((SCRIPTS / "collect").glob("*.ps1"))]
         head = [
             "Set-StrictMode -Version Latest",
@@ -91,11 +96,11 @@ class WindowsLike:
         return subprocess.run([str(found), *arguments[1:]], capture_output=True, env=self.environment, timeout=20)
 
 
-def make(folder: Path) -> WindowsLike:
+def make(folder: Path, functions: FunctionEngine | None = None) -> WindowsLike:
     """A host with an empty registry; skipped, or failed with CI=true, where it cannot be."""
     if problem := obstacle():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(problem)
-    host = WindowsLike(folder)
+    host = WindowsLike(folder, functions)
     host.registry.create({r"HKLM:\SOFTWARE": {}})
     host.set_state()
     return host

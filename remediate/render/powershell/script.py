@@ -9,30 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from remediate.model.plan import Plan
+from remediate.render.powershell.header import Kind, description
 from remediate.render.powershell.library import functions_for
-from remediate.render.powershell.literal import data, literal, plain
+from remediate.render.powershell.literal import data, literal
 from remediate.render.powershell.steps import ScriptTarget, plan_data
 from remediate.shipped import scripts_folder
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
-Kind = Literal["change", "verify", "rollback"]
 KINDS: tuple[Kind, ...] = ("change", "verify", "rollback")
 
 _SYNOPSIS = {
-    "change": "Carries out an approved change of {}.",
+    "change": "Carries out an approved change of {}, for the certificates that Intune hands out (PKCS).",
     "verify": "Tells whether an approved change of {} stands. It changes nothing.",
-    "rollback": "Undoes what change.ps1 changed, and nothing else, from the values that it recorded.",
-}
-_WORD = {"change": "Changes", "verify": "Reads", "rollback": "Undoes"}
-_TOLD_BY = {
-    "interrupts": ("change", "rollback"),
-    "takes effect": ("change",),
-    "no way back": ("change", "rollback"),
+    "rollback": "Undoes what change.ps1 changed on {}, and nothing else, from the values that it recorded.",
 }
 _MANNER = {
     "change": (
@@ -67,7 +61,7 @@ _WRITING = (
 )
 _READING = (
     "0  as wanted",
-    "1  a value could not be read",
+    "1  a value could not be read, or the result.json that tells of the restart is not here",
     "2  the problem stands",
     "3  refused: the wrong host, the wrong rights, or a record that cannot be believed",
 )
@@ -92,8 +86,11 @@ def comment(text: str) -> Code:
 
 
 def foreign(text: str) -> Code:
-    """Return a text from elsewhere for a block comment: what is not printable ASCII is written as its number."""
-    return comment(plain(text))
+    """Return a line of `plain` text with words from elsewhere, for a block comment. Raises ValueError for another.
+
+    A point at its beginning, which begins a section of comment-based help, is written as its number.
+    """
+    return comment(text.replace(".", "\\u{2e}", 1) if text.lstrip(" ").startswith(".") else text)
 
 
 def script(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> bytes:
@@ -109,13 +106,7 @@ def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[
     return {
         "file": comment(f"{kind}.ps1"),
         "synopsis": comment(_SYNOPSIS[kind].format("this host" if target.host else "the directory")),
-        "target": foreign(target.host or "any member of the domain"),
-        "digest": comment(digest),
-        "created": comment(plan.created),
-        "command": comment(f"by remediate {plan.remediate}: remediate script plan.json --out FOLDER"),
-        "valid": comment(_valid(kind, plan)),
-        "changes": tuple(_changes(kind, target)),
-        "rights": tuple(_rights(target)),
+        "description": tuple(map(foreign, description(kind, plan, digest, target))),
         "parameters": tuple(_parameters(kind, uses_directory=uses_directory)),
         "manner": tuple(map(comment, _MANNER[kind])),
         "examples": tuple(_examples(kind)),
@@ -132,31 +123,6 @@ def _context(kind: Kind, plan: Plan, digest: str, target: ScriptTarget) -> dict[
     }
 
 
-def _valid(kind: Kind, plan: Plan) -> str:
-    if kind != "change":
-        return "at any time"
-    window = f", from {plan.not_before} to {plan.not_after}" if plan.not_before or plan.not_after else ""
-    return f"until {plan.expires_at}{window}"
-
-
-def _changes(kind: Kind, target: ScriptTarget) -> Iterator[Code]:
-    for number, action in enumerate(target.actions):
-        yield foreign(f"{'' if number else _WORD[kind]:<10}{action.id}. {action.label}")
-        for told, words in (
-            ("interrupts", action.disruption),
-            ("takes effect", action.takes_effect),
-            ("no way back", action.undo_missing),
-        ):
-            if words and kind in _TOLD_BY[told]:
-                yield foreign(f"{'':<13}{told}: {words}")
-
-
-def _rights(target: ScriptTarget) -> Iterator[Code]:
-    rights = dict.fromkeys(action.rights for action in target.actions if action.rights)
-    for number, right in enumerate(rights):
-        yield foreign(f"{'' if number else 'Rights':<10}{right}")
-
-
 def _examples(kind: Kind) -> Iterator[dict[str, Code]]:
     line = f"{_RUN}\\{kind}.ps1"
     if kind == "verify":
@@ -164,14 +130,15 @@ def _examples(kind: Kind) -> Iterator[dict[str, Code]]:
         return
     for option, text in _ASKING:
         yield {"line": comment(line + option), "text": comment(text)}
-    command = f'-Command "& .\\{kind}.ps1 -Confirm:$false; exit $LASTEXITCODE"'
-    # -File takes no $false in Windows PowerShell 5.1: it hands the script a text.
+    # -File takes no $false in Windows PowerShell 5.1: it hands the script a text. Without 'Stop' a script that did not
+    # even start would end with 0.
+    command = f"-Command \"$ErrorActionPreference = 'Stop'; & .\\{kind}.ps1 -Confirm:$false; exit $LASTEXITCODE\""
     unasked = f"powershell.exe -NoProfile -ExecutionPolicy RemoteSigned {command}"
     yield {"line": comment(unasked), "text": comment("From cmd or a scheduled task: asks nothing.")}
 
 
 def _parameters(kind: Kind, *, uses_directory: bool) -> Iterator[dict[str, Code]]:
-    told = {"ResultPath": "The record that change.ps1 writes."}
+    told = {"ResultPath": "The record that change.ps1 writes; without it result.json beside this script."}
     told |= {"VerifyPath": "The record that this script writes."} if kind == "verify" else {}
     told |= {"RollbackPath": "The record that rollback.ps1 writes."} if kind != "verify" else {}
     if uses_directory:

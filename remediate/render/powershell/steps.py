@@ -26,6 +26,12 @@ from remediate.render.powershell.literal import StateTable, Value
 _NUMBER = re.compile(r"-?[0-9]{1,10}")
 _COUNTED = "Revision"
 _DACL = "DACL"
+# An entry in the plan's diff: what it allows whom, and its SDDL, which ends with the SID.
+_ENTRY = re.compile(r"(?P<sign>[+-]) (?P<what>.*?) *\([^()]*;(?P<sid>S-1-[0-9-]+)\)")
+# What it allows whom: the account between the verb and the right, all of them two blanks apart.
+_ACCOUNT = re.compile(r"\w+ {2,}(?P<name>\S.*?) {2,}\S+")
+# Characters of a NetBIOS name, MAX_COMPUTERNAME_LENGTH (winbase.h); %COMPUTERNAME% is that.
+_LONGEST_NETBIOS = 15
 
 
 class ScriptTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,14 +61,15 @@ class ScriptTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def script_targets(plan: Plan) -> tuple[ScriptTarget, ...]:
-    """Return the targets in the order in which they must be run: the directory, then hosts by name."""
+    """Return the targets in the order in which they must be run: the directory, then CAs, then the other hosts."""
     directory = tuple(action for action in plan.actions if isinstance(action.place, DirectoryPlace))
     hosts: dict[str, list[Action]] = {}
     for action in plan.actions:
         if not isinstance(action.place, DirectoryPlace):
             hosts.setdefault(action.place.host.lower(), []).append(action)
     first = (_target(DIRECTORY, "", directory, ()),) if directory else ()
-    return (*first, *(_target(host, host, tuple(actions), directory) for host, actions in sorted(hosts.items())))
+    others = [_target(host, host, tuple(actions), directory) for host, actions in hosts.items()]
+    return (*first, *sorted(others, key=lambda one: (not one.is_ca, one.name)))
 
 
 def _target(name: str, host: str, actions: tuple[Action, ...], directory: tuple[Action, ...]) -> ScriptTarget:
@@ -100,13 +107,18 @@ def _identity(plan: Plan, target: ScriptTarget) -> dict[str, Value]:
 def _host_identity(item: TargetIdentity, known: Mapping[str, Value], target: ScriptTarget) -> dict[str, Value]:
     """What makes a host the right one; a host that is CA and connector stands in the plan twice."""
     said: dict[str, Value] = {
-        "ComputerName": item.name.partition(".")[0].upper(),
+        "ComputerName": item.identity.get("ComputerName") or _netbios_name(item.name),
         "MachineGuid": item.identity.get("MachineGuid") or known.get("MachineGuid", ""),
     }
     if target.is_ca:
         thumbprint = item.identity.get("certificate_thumbprint") or known.get("CertificateThumbprint", "")
         said["CertificateThumbprint"] = thumbprint
     return said
+
+
+def _netbios_name(host: str) -> str:
+    """The NetBIOS name that Windows makes of a host's name: the first label, cut, in capitals."""
+    return host.partition(".")[0][:_LONGEST_NETBIOS].upper()
 
 
 def _step(action: Action) -> dict[str, Value]:
@@ -119,10 +131,26 @@ def _step(action: Action) -> dict[str, Value]:
         "Restarts": action.restarts,
         "Disruption": action.disruption,
         "UndoMissing": action.undo_missing,
+        **_accounts(action),
         **_place(action),
         "Before": _state(before),
         "After": _state(after, entries=tuple(_dacl_lines(action))),
     }
+
+
+def computer_name(plan: Plan, target: ScriptTarget) -> str:
+    """Return what a host calls itself, as its scripts ask for it."""
+    return str(_identity(plan, target).get("ComputerName", ""))
+
+
+def entries(action: Action, *, undone: bool = False) -> Iterator[str]:
+    """Yield who gets or loses which right by an action, or by undoing it: `added: allow DOMAIN\\name Enroll (SID)`."""
+    added, taken_out = ("taken out", "added") if undone else ("added", "taken out")
+    for line in _dacl_lines(action):
+        known = _ENTRY.fullmatch(line)
+        if known:
+            done = added if known["sign"] == "+" else taken_out
+            yield f"entry {done}: {' '.join(known['what'].split())} ({known['sid']})"
 
 
 def _state(table: Table, *, entries: tuple[str, ...] = ()) -> StateTable:
@@ -150,6 +178,17 @@ def _dacl_lines(action: Action) -> Iterator[str]:
         if below and line.startswith(" "):
             yield line.strip()
         below = line == _DACL or (below and line.startswith(" "))
+
+
+def _accounts(action: Action) -> dict[str, Value]:
+    """The names of the accounts whose entries come or go, by SID, as the plan's diff tells them."""
+    names: dict[str, Value] = {}
+    for line in _dacl_lines(action):
+        known = _ENTRY.fullmatch(line)
+        named = _ACCOUNT.fullmatch(known["what"]) if known else None
+        if known and named:
+            names[known["sid"]] = named["name"]
+    return {"Accounts": StateTable(names, above={}, beside={})} if names else {}
 
 
 def _place(action: Action) -> dict[str, Value]:

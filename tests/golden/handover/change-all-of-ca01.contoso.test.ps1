@@ -1,29 +1,36 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of this host.
+    Carries out an approved change of this host, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      ca01.contoso.test
-    Changes   3. RequestDisposition 0x101 -> 0x1 on ca01
-                 takes effect: when CertSvc has restarted
-              4. restart CertSvc on ca01, once
-                 interrupts: no certificates and no revocation lists while it restarts
-              5. decide once more on request 1207 of CONTOSO\CONN1$
-                 takes effect: at once
-                 no way back: a certificate that was issued can only be revoked
-    Rights    local administrator on the CA host
-              Issue and Manage Certificates on the CA
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       ca01.contoso.test, which Windows calls CA01; every other host is refused
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               The policy module sets every request to pending. Mended by changes 3, 4.
+                  CA Contoso Issuing CA; remediate calls it submission_pending
+                  seen at ca01 RequestDisposition: 0x101 (issue, but pending first)
+    Changes    3. RequestDisposition 0x101 -> 0x1 on ca01
+                  takes effect: when CertSvc has restarted
+               4. restart CertSvc on ca01, once
+                  interrupts: no certificates and no revocation lists while it restarts
+               5. decide once more on request 1207 of CONTOSO\CONN1$
+                  takes effect: at once
+                  no way back: a certificate that was issued can only be revoked
+    After      2. publish IntunePKCS on Contoso Issuing CA (the folder of the directory); it looks for that at
+                  dc1.contoso.test first
+    Rights     local administrator on the CA host
+               Issue and Manage Certificates on the CA
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .PARAMETER Server
@@ -37,7 +44,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -49,8 +56,8 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json'),
+    [string] $ResultPath = '',
+    [string] $RollbackPath = '',
     [string] $Server = 'dc1.contoso.test',
     [switch] $SecureSocketLayer
 )
@@ -59,7 +66,7 @@ $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
+    Digest = '6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -148,7 +155,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -156,27 +167,32 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
-        'ca_registry_value' { Get-CaRegistryValue -Key $Step.Key -Name $Step.Name }
-        'pending_request' { Get-PendingRequestState -RequestId $Step.RequestId }
+    switch ($Step['Kind']) {
+        'ca_registry_value' { Get-CaRegistryValue -Key $Step['Key'] -Name $Step['Name'] }
+        'pending_request' { Get-PendingRequestState -RequestId $Step['RequestId'] }
         'publish_template' {
-            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            Get-PublishedTemplateState @service -Template $Step.Template
+            $service = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            Get-PublishedTemplateState @service -Template $Step['Template']
         }
         'restart_service' { Get-CertSvcState }
     }
 }
-# An administrator of this host may write all of it: there is nothing to look at beforehand.
-$check = {}
+# How the right to write it is looked at beforehand.
+$check = {
+    param($Step)
+    switch ($Step['Kind']) {
+        'pending_request' { Confirm-RequestRight -Token $token }
+    }
+}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'ca_registry_value' {
-            $value = @{ Key = $Step.Key; Name = $Step.Name; CertutilName = $Step.CertutilName }
-            Set-CaRegistryValue @value -Before $Now -After $Step.After -Confirm:$false
+            $value = @{ Key = $Step['Key']; Name = $Step['Name']; CertutilName = $Step['CertutilName'] }
+            Set-CaRegistryValue @value -Before $Now -After $Step['After'] -Confirm:$false
         }
-        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step.RequestId -Confirm:$false) }
+        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step['RequestId'] -Confirm:$false) }
         'restart_service' {
             $done = if ($Now.State -eq 'Running') { Restart-CertSvc -Confirm:$false } else { Start-CertSvc -Confirm:$false }
             'it runs again after {0} s and answers {1}' -f $done.Seconds, $done.Answer
@@ -186,28 +202,27 @@ $write = {
 $connection = $null
 $lock = $null
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
-    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
+    Confirm-CaIdentity -Thumbprint $Plan['CertificateThumbprint']
     Confirm-Administrator -Token $token
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
-    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan['DomainGuid']
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
-    foreach ($step in $Plan.Needs) {
-        if (-not (Test-PlanStep -Step $step -Now (& $read $step))) {
-            throw "Run the directory's change.ps1 first and wait for replication: $($step.Label) is not there yet."
-        }
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-HostFree
+    foreach ($step in $Plan['Needs']) {
+        Confirm-NeededStep -Step $step -Now (Read-PlanStep -Step $step -Read $read)
     }
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

@@ -1,23 +1,28 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of this host.
+    Carries out an approved change of this host, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      ca01.contoso.test
-    Changes   3. RequestDisposition 0x101 -> 0x1 on ca01
-                 takes effect: when CertSvc has restarted
-    Rights    local administrator on the CA host
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      8dc2683223584029b3034c28e87615689c3784aaf04b11a54cdec1e546d68852
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       ca01.contoso.test, which Windows calls CA01; every other host is refused
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               The policy module sets every request to pending. Mended by change 3.
+                  CA Contoso Issuing CA; remediate calls it submission_pending
+                  seen at ca01 RequestDisposition: 0x101 (issue, but pending first)
+    Changes    3. RequestDisposition 0x101 -> 0x1 on ca01
+                  takes effect: when CertSvc has restarted
+    Rights     local administrator on the CA host
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       44170f6ef0fab542153e5d58e98c51a7e517eb6d9cec65dd27557d26dda40a18
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .EXAMPLE
@@ -27,7 +32,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -39,15 +44,15 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json')
+    [string] $ResultPath = '',
+    [string] $RollbackPath = ''
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '8dc2683223584029b3034c28e87615689c3784aaf04b11a54cdec1e546d68852'
+    Digest = '44170f6ef0fab542153e5d58e98c51a7e517eb6d9cec65dd27557d26dda40a18'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -84,7 +89,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -92,39 +101,40 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
-        'ca_registry_value' { Get-CaRegistryValue -Key $Step.Key -Name $Step.Name }
+    switch ($Step['Kind']) {
+        'ca_registry_value' { Get-CaRegistryValue -Key $Step['Key'] -Name $Step['Name'] }
     }
 }
-# An administrator of this host may write all of it: there is nothing to look at beforehand.
+# All of it takes an administrator of this host, and whether this is one is looked at first.
 $check = {}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'ca_registry_value' {
-            $value = @{ Key = $Step.Key; Name = $Step.Name; CertutilName = $Step.CertutilName }
-            Set-CaRegistryValue @value -Before $Now -After $Step.After -Confirm:$false
+            $value = @{ Key = $Step['Key']; Name = $Step['Name']; CertutilName = $Step['CertutilName'] }
+            Set-CaRegistryValue @value -Before $Now -After $Step['After'] -Confirm:$false
         }
     }
 }
 $lock = $null
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
-    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
+    Confirm-CaIdentity -Thumbprint $Plan['CertificateThumbprint']
     Confirm-Administrator -Token $token
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-HostFree
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

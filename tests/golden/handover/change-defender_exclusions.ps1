@@ -1,23 +1,28 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of this host.
+    Carries out an approved change of this host, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      conn1.contoso.test
-    Changes   8. Defender exclusions on conn1
-                 takes effect: at once
-    Rights    local administrator on the connector host
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      2d7b8df4827bf6480d4d0e428a092d69eca859e9bb717a34b1c81e2a6d57bba1
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       conn1.contoso.test, which Windows calls CONN1; every other host is refused
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               Antivirus looks into the connector's folders. Mended by change 8.
+                  connector conn1.contoso.test; remediate calls it antivirus_exclusions
+                  not certain: That antivirus holds the requests is a possibility, not seen.
+    Changes    8. Defender exclusions on conn1
+                  takes effect: at once
+    Rights     local administrator on the connector host
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       1ad1124f8d72862792cd01e9329298c00e335e901c645101024fbf09c1d816dd
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .EXAMPLE
@@ -27,7 +32,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -39,15 +44,15 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json')
+    [string] $ResultPath = '',
+    [string] $RollbackPath = ''
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '2d7b8df4827bf6480d4d0e428a092d69eca859e9bb717a34b1c81e2a6d57bba1'
+    Digest = '1ad1124f8d72862792cd01e9329298c00e335e901c645101024fbf09c1d816dd'
     Target = 'conn1.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -80,7 +85,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -88,20 +97,20 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
-        'defender_exclusions' { Get-DefenderExclusion -Path @($Step.After.Keys) }
+    switch ($Step['Kind']) {
+        'defender_exclusions' { Get-DefenderExclusion -Path @($Step['After'].psbase.Keys) }
     }
 }
-# An administrator of this host may write all of it: there is nothing to look at beforehand.
+# All of it takes an administrator of this host, and whether this is one is looked at first.
 $check = {}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'defender_exclusions' {
-            $paths = @($Step.After.Keys | Sort-Object)
-            $added = @($paths | Where-Object -FilterScript { $null -ne $Step.After[$_] -and $null -eq $Now[$_] })
-            $taken = @($paths | Where-Object -FilterScript { $null -eq $Step.After[$_] -and $null -ne $Now[$_] })
+            $paths = @($Step['After'].psbase.Keys | Sort-Object)
+            $added = @($paths | Where-Object -FilterScript { $null -ne $Step['After'][$_] -and $null -eq $Now[$_] })
+            $taken = @($paths | Where-Object -FilterScript { $null -eq $Step['After'][$_] -and $null -ne $Now[$_] })
             if ($added.Count -gt 0) { [void] (Add-DefenderExclusion -Path $added -Confirm:$false) }
             if ($taken.Count -gt 0) { [void] (Remove-DefenderExclusion -Path $taken -Confirm:$false) }
         }
@@ -109,20 +118,21 @@ $write = {
 }
 $lock = $null
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
     Confirm-Administrator -Token $token
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-HostFree
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

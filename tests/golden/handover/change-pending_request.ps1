@@ -1,24 +1,25 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of this host.
+    Carries out an approved change of this host, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      ca01.contoso.test
-    Changes   5. decide once more on request 1207 of CONTOSO\CONN1$
-                 takes effect: at once
-                 no way back: a certificate that was issued can only be revoked
-    Rights    Issue and Manage Certificates on the CA
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      0ca75394c602d39d8884c9dcf2f6b253de0e5eb893cddd5d852adcb2f59a9726
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       ca01.contoso.test, which Windows calls CA01; every other host is refused
+    Changes    5. decide once more on request 1207 of CONTOSO\CONN1$
+                  takes effect: at once
+                  no way back: a certificate that was issued can only be revoked
+    Rights     Issue and Manage Certificates on the CA
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       8c2cc9e16f2f1f42c86b54be5aa111931e1773f39dbb33ea14a80c26104e54e7
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .EXAMPLE
@@ -28,7 +29,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -40,15 +41,15 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json')
+    [string] $ResultPath = '',
+    [string] $RollbackPath = ''
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '0ca75394c602d39d8884c9dcf2f6b253de0e5eb893cddd5d852adcb2f59a9726'
+    Digest = '8c2cc9e16f2f1f42c86b54be5aa111931e1773f39dbb33ea14a80c26104e54e7'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -83,7 +84,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -91,36 +96,42 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
-        'pending_request' { Get-PendingRequestState -RequestId $Step.RequestId }
+    switch ($Step['Kind']) {
+        'pending_request' { Get-PendingRequestState -RequestId $Step['RequestId'] }
     }
 }
-# An administrator of this host may write all of it: there is nothing to look at beforehand.
-$check = {}
+# How the right to write it is looked at beforehand.
+$check = {
+    param($Step)
+    switch ($Step['Kind']) {
+        'pending_request' { Confirm-RequestRight -Token $token }
+    }
+}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
-        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step.RequestId -Confirm:$false) }
+    switch ($Step['Kind']) {
+        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step['RequestId'] -Confirm:$false) }
     }
 }
 $lock = $null
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
-    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
+    Confirm-CaIdentity -Thumbprint $Plan['CertificateThumbprint']
     Confirm-Administrator -Token $token
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-HostFree
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

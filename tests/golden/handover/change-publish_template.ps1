@@ -1,23 +1,29 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of the directory.
+    Carries out an approved change of the directory, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      any member of the domain
-    Changes   2. publish IntunePKCS on Contoso Issuing CA
-                 takes effect: after replication to the CA's domain controller; the CA reads templates again on its own schedule
-    Rights    write access to the enrollment service object, or Manage CA on the CA
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      40c1ff551675b829c49530b5258b97e9f4653fc160a6620a517f3cdfc62d5a4e
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Where      any member of the domain contoso.test; every other domain is refused
+               reads and writes at dc1.contoso.test, where the plan's facts were read
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               IntunePKCS builds the subject from the directory. Mended by change 2.
+                  0x80094812, template IntunePKCS; remediate calls it subject_email_required
+    Changes    2. publish IntunePKCS on Contoso Issuing CA
+                  takes effect: after replication to the CA's domain controller; the CA reads templates again on
+                     its own schedule
+    Rights     write access to the enrollment service object: Enterprise Admins, or delegated on this object
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       148a5840e63d840b6b7d5185ede5bec0637787d306363c3be003c0e6df1c543b
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .PARAMETER Server
@@ -31,7 +37,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -43,8 +49,8 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json'),
+    [string] $ResultPath = '',
+    [string] $RollbackPath = '',
     [string] $Server = 'dc1.contoso.test',
     [switch] $SecureSocketLayer
 )
@@ -53,7 +59,7 @@ $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '40c1ff551675b829c49530b5258b97e9f4653fc160a6620a517f3cdfc62d5a4e'
+    Digest = '148a5840e63d840b6b7d5185ede5bec0637787d306363c3be003c0e6df1c543b'
     Target = 'directory'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -88,7 +94,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -96,19 +106,19 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'publish_template' {
-            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            Get-PublishedTemplateState @service -Template $Step.Template
+            $service = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            Get-PublishedTemplateState @service -Template $Step['Template']
         }
     }
 }
 # How the right to write it is looked at beforehand.
 $check = {
     param($Step)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'publish_template' {
-            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
+            $service = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
             Confirm-DirectoryRight @service -Attribute @('certificateTemplates')
         }
     }
@@ -116,10 +126,10 @@ $check = {
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'publish_template' {
-            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            $states = @{ Template = $Step.Template; Before = $Now; After = $Step.After }
+            $service = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            $states = @{ Template = $Step['Template']; Before = $Now; After = $Step['After'] }
             $done = Set-PublishedTemplate @service @states -Confirm:$false
             if (-not $done.Written) { $false }
         }
@@ -130,18 +140,18 @@ $lock = $null
 $account = Get-ReaderName
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
-    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan['DomainGuid']
     Confirm-WritableDomainController -Connection $connection
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

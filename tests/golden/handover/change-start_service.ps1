@@ -1,22 +1,26 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of this host.
+    Carries out an approved change of this host, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      ca02.contoso.test
-    Changes   6. start CertSvc on ca02, once
-    Rights    local administrator on the CA host
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      4a3138b38b690519197fe26f72cd11336e44ef2b32cc8e327ffc5ed1e293d2e4
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       ca02.contoso.test, which Windows calls CA02; every other host is refused
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               The CA's service does not run. Mended by change 6.
+                  0x800706BA, CA Other CA; remediate calls it rpc_server_unavailable
+    Changes    6. start CertSvc on ca02, once
+    Rights     local administrator on the CA host
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       4843d8036e0e4fbad228518ee3a5041a1169902273440ee66ccddd9cc4d592f0
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .EXAMPLE
@@ -26,7 +30,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -38,15 +42,15 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json')
+    [string] $ResultPath = '',
+    [string] $RollbackPath = ''
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '4a3138b38b690519197fe26f72cd11336e44ef2b32cc8e327ffc5ed1e293d2e4'
+    Digest = '4843d8036e0e4fbad228518ee3a5041a1169902273440ee66ccddd9cc4d592f0'
     Target = 'ca02.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -80,7 +84,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -88,18 +96,18 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'start_service' { Get-CertSvcState }
     }
 }
-# An administrator of this host may write all of it: there is nothing to look at beforehand.
+# All of it takes an administrator of this host, and whether this is one is looked at first.
 $check = {}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'start_service' {
-            $run = $Step.After.State -eq 'Running'
+            $run = $Step['After'].State -eq 'Running'
             $done = if ($run) { Start-CertSvc -Confirm:$false } else { Stop-CertSvc -Confirm:$false }
             'after {0} s' -f $done.Seconds
         }
@@ -107,21 +115,22 @@ $write = {
 }
 $lock = $null
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
-    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
+    Confirm-CaIdentity -Thumbprint $Plan['CertificateThumbprint']
     Confirm-Administrator -Token $token
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-HostFree
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

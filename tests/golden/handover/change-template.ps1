@@ -1,23 +1,34 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Carries out an approved change of the directory.
+    Carries out an approved change of the directory, for the certificates that Intune hands out (PKCS).
 .DESCRIPTION
-    Host      any member of the domain
-    Changes   1. template IntunePKCS: subject name supplied in the request and DACL
-                 takes effect: after replication to the CA's domain controller; the CA reads templates again on its own schedule
-    Rights    write access to the template: Enterprise Admins, or delegated on this object
-    Valid     until 2026-11-30T09:12:00Z
-    Plan      afa4256d6ca4dd6a6ee3f95f171edad1ebcaad18be37f88a614017a076b4510b
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Where      any member of the domain contoso.test; every other domain is refused
+               reads and writes at dc1.contoso.test, where the plan's facts were read
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               CONTOSO\CONN1$ may read the template but not enrol. Mended by change 1.
+                  0x80094012, template IntunePKCS for conn1.contoso.test; remediate calls it
+                     denied_by_policy_module
+                  seen at CN=IntunePKCS nTSecurityDescriptor: gives this to nobody
+               IntunePKCS builds the subject from the directory. Mended by change 1.
+                  0x80094812, template IntunePKCS; remediate calls it subject_email_required
+    Changes    1. template IntunePKCS: subject name supplied in the request, and CONTOSO\CONN1$ gets Enroll
+                  entry added: allow CONTOSO\CONN1$ Enroll (S-1-5-21-286331153-286331153-286331153-1105)
+                  takes effect: after replication to the CA's domain controller; the CA reads templates again on
+                     its own schedule
+    Rights     write access to the template: Enterprise Admins, or delegated on this object
+    Valid      until 2026-11-30T09:12:00Z (UTC); at another time it refuses
+    Plan       8b8848578f712f5e41120dc5c406b8144213c78f81dda4d83f0fa68db2962f85
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value before it writes one. Where something else stands than was approved, nothing is changed.
     It asks before each change. A value that is as wanted already is left as it is. After an interruption, run it
     again: it goes on where it stopped. What it does is recorded in result.json beside it; send that file back.
     To read it: '#region plan' says what is changed, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .PARAMETER Server
@@ -31,7 +42,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\change.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\change.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -43,8 +54,8 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json'),
+    [string] $ResultPath = '',
+    [string] $RollbackPath = '',
     [string] $Server = 'dc1.contoso.test',
     [switch] $SecureSocketLayer
 )
@@ -53,7 +64,7 @@ $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = 'afa4256d6ca4dd6a6ee3f95f171edad1ebcaad18be37f88a614017a076b4510b'
+    Digest = '8b8848578f712f5e41120dc5c406b8144213c78f81dda4d83f0fa68db2962f85'
     Target = 'directory'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -65,11 +76,14 @@ $Plan = @{
         @{
             Id = 1
             Kind = 'template'
-            Label = 'template IntunePKCS: subject name supplied in the request and DACL'
+            Label = 'template IntunePKCS: subject name supplied in the request, and CONTOSO\CONN1$ gets Enroll'
             DependsOn = @()
             Restarts = ''
             Disruption = ''
             UndoMissing = ''
+            Accounts = @{
+                'S-1-5-21-286331153-286331153-286331153-1105' = 'CONTOSO\CONN1$'
+            }
             DistinguishedName = 'CN=IntunePKCS,CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
             Before = @{
                 'msPKI-Certificate-Name-Flag' = '0'
@@ -93,7 +107,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -101,32 +119,34 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'template' {
-            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            Get-TemplateState @object -Name @($Step.After.Keys) -Known @($Step.Before, $Step.After)
+            $object = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            Get-TemplateState @object -Name @($Step['After'].psbase.Keys) -Known @($Step['Before'], $Step['After'])
         }
     }
 }
 # How the right to write it is looked at beforehand.
 $check = {
     param($Step)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'template' {
-            $values = @($Step.After.Keys | Where-Object -FilterScript { $_ -ne 'nTSecurityDescriptor' })
-            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName; Attribute = $values }
-            Confirm-DirectoryRight @object -Descriptor:$Step.After.ContainsKey('nTSecurityDescriptor')
+            $values = @($Step['After'].psbase.Keys | Where-Object -FilterScript { $_ -ne 'nTSecurityDescriptor' })
+            $object = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName']; Attribute = $values }
+            Confirm-DirectoryRight @object -Descriptor:$Step['After'].ContainsKey('nTSecurityDescriptor')
         }
     }
 }
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'template' {
-            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            $done = Set-TemplateState @object -Before $Now -After $Step.After -Confirm:$false
-            if ($done.Written) { "overwritten values: $($done.Replication)" } else { $false }
+            $object = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            $done = Set-TemplateState @object -Before $Now -After $Step['After'] -Confirm:$false
+            if (-not $done.Written) { $false }
+            elseif ($done.Replication -eq 'checked') { 'nothing that somebody else wrote was overwritten' }
+            else { "whether something that somebody else wrote was overwritten was $($done.Replication)" }
         }
     }
 }
@@ -135,18 +155,18 @@ $lock = $null
 $account = Get-ReaderName
 $result = New-RunResult -Kind 'change' -Plan $Plan -Account $account
 try {
-    # Refuses a wrong time, a wrong host and missing rights: exit 3, and nothing has been changed.
-    Confirm-PlanTime -ExpiresAt $Plan.ExpiresAt -NotBefore $Plan.NotBefore -NotAfter $Plan.NotAfter
+    # Refuses a wrong host, missing rights and a wrong time: exit 3, and nothing has been changed.
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
-    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan['DomainGuid']
     Confirm-WritableDomainController -Connection $connection
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
+    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
+    $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
+    Confirm-PlanTime @window -Unfinished $unfinished
     # Everything is read and compared before anything is written.
-    $run = @{ Steps = $Plan.Steps; Earlier = $earlier.Record; Keep = $earlier.Keep; Path = $ResultPath }
+    $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
     Invoke-PlanRun @run -Result $result -Cmdlet $PSCmdlet -Read $read -Check $check -Write $write
 }
 catch { Stop-PlanRun -Result $result -Message $_.Exception.Message }

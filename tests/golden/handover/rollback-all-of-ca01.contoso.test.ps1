@@ -1,27 +1,32 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
-    Undoes what change.ps1 changed, and nothing else, from the values that it recorded.
+    Undoes what change.ps1 changed on this host, and nothing else, from the values that it recorded.
 .DESCRIPTION
-    Host      ca01.contoso.test
-    Undoes    3. RequestDisposition 0x101 -> 0x1 on ca01
-              4. restart CertSvc on ca01, once
-                 interrupts: no certificates and no revocation lists while it restarts
-              5. decide once more on request 1207 of CONTOSO\CONN1$
-                 no way back: a certificate that was issued can only be revoked
-    Rights    local administrator on the CA host
-              Issue and Manage Certificates on the CA
-    Valid     at any time
-    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       ca01.contoso.test, which Windows calls CA01; every other host is refused
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               The policy module sets every request to pending. Mended by changes 3, 4.
+                  CA Contoso Issuing CA; remediate calls it submission_pending
+                  seen at ca01 RequestDisposition: 0x101 (issue, but pending first)
+    Undoes     3. RequestDisposition 0x101 -> 0x1 on ca01
+               4. restart CertSvc on ca01, once
+                  interrupts: no certificates and no revocation lists while it restarts
+               5. decide once more on request 1207 of CONTOSO\CONN1$
+                  no way back: a certificate that was issued can only be revoked
+    Rights     local administrator on the CA host
+               Issue and Manage Certificates on the CA
+    Valid      at any time
+    Plan       6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It needs the result.json that change.ps1 wrote beside it. Where somebody has changed a value since, nothing
     is changed. It asks before each change. After an interruption, run it again: it goes on where it stopped.
     What it does is recorded in rollback-result.json beside it; send that file back.
     To read it: '#region plan' says what is undone, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER RollbackPath
     The record that rollback.ps1 writes.
 .EXAMPLE
@@ -31,7 +36,7 @@
     powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File .\rollback.ps1
     Asks before each change.
 .EXAMPLE
-    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "& .\rollback.ps1 -Confirm:$false; exit $LASTEXITCODE"
+    powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -Command "$ErrorActionPreference = 'Stop'; & .\rollback.ps1 -Confirm:$false; exit $LASTEXITCODE"
     From cmd or a scheduled task: asks nothing.
 .NOTES
     Exit codes:
@@ -43,15 +48,15 @@
 #>
 [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $RollbackPath = (Join-Path -Path $PSScriptRoot -ChildPath 'rollback-result.json')
+    [string] $ResultPath = '',
+    [string] $RollbackPath = ''
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 #region plan: data only
 $Plan = @{
-    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
+    Digest = '6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -119,7 +124,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $RollbackPath = Get-RecordPath -Path $RollbackPath -Folder $PSScriptRoot -Name 'rollback-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -127,23 +136,28 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
-        'ca_registry_value' { Get-CaRegistryValue -Key $Step.Key -Name $Step.Name }
-        'pending_request' { Get-PendingRequestState -RequestId $Step.RequestId }
+    switch ($Step['Kind']) {
+        'ca_registry_value' { Get-CaRegistryValue -Key $Step['Key'] -Name $Step['Name'] }
+        'pending_request' { Get-PendingRequestState -RequestId $Step['RequestId'] }
         'restart_service' { Get-CertSvcState }
     }
 }
-# An administrator of this host may write all of it: there is nothing to look at beforehand.
-$check = {}
+# How the right to write it is looked at beforehand.
+$check = {
+    param($Step)
+    switch ($Step['Kind']) {
+        'pending_request' { Confirm-RequestRight -Token $token }
+    }
+}
 # How it is written. Each of these functions compares before it writes, and reads back what it wrote.
 $write = {
     param($Step, $Now)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'ca_registry_value' {
-            $value = @{ Key = $Step.Key; Name = $Step.Name; CertutilName = $Step.CertutilName }
-            Set-CaRegistryValue @value -Before $Now -After $Step.After -Confirm:$false
+            $value = @{ Key = $Step['Key']; Name = $Step['Name']; CertutilName = $Step['CertutilName'] }
+            Set-CaRegistryValue @value -Before $Now -After $Step['After'] -Confirm:$false
         }
-        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step.RequestId -Confirm:$false) }
+        'pending_request' { [void] (Submit-PendingRequest -RequestId $Step['RequestId'] -Confirm:$false) }
         'restart_service' {
             $done = if ($Now.State -eq 'Running') { Restart-CertSvc -Confirm:$false } else { Start-CertSvc -Confirm:$false }
             'it runs again after {0} s and answers {1}' -f $done.Seconds, $done.Answer
@@ -152,18 +166,18 @@ $write = {
 }
 $lock = $null
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'rollback' -Plan $Plan -Account $account
 try {
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
-    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
+    Confirm-CaIdentity -Thumbprint $Plan['CertificateThumbprint']
     Confirm-Administrator -Token $token
     Confirm-Answer
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $RollbackPath = Get-FullPath -Path $RollbackPath
     $lock = Lock-RunResult -Path $ResultPath
     $change = Read-RunResult -Path $ResultPath -Plan $Plan
     if ($null -eq $change) { throw "There is no $ResultPath, so it is not known what to undo." }
+    Confirm-RecordedState -Plan $Plan -Change $change
+    Confirm-HostFree
     $result.undoes = $change.sha256
     $earlier = Read-EarlierRollback -Plan $Plan -Change $change -RollbackPath $RollbackPath
     $result.phase = 'reading'

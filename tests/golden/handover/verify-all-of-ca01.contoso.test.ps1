@@ -1,24 +1,29 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
     Tells whether an approved change of this host stands. It changes nothing.
 .DESCRIPTION
-    Host      ca01.contoso.test
-    Reads     3. RequestDisposition 0x101 -> 0x1 on ca01
-              4. restart CertSvc on ca01, once
-              5. decide once more on request 1207 of CONTOSO\CONN1$
-    Rights    local administrator on the CA host
-              Issue and Manage Certificates on the CA
-    Valid     at any time
-    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Host       ca01.contoso.test, which Windows calls CA01; every other host is refused
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               The policy module sets every request to pending. Mended by changes 3, 4.
+                  CA Contoso Issuing CA; remediate calls it submission_pending
+                  seen at ca01 RequestDisposition: 0x101 (issue, but pending first)
+    Reads      3. RequestDisposition 0x101 -> 0x1 on ca01
+               4. restart CertSvc on ca01, once
+               5. decide once more on request 1207 of CONTOSO\CONN1$
+    Rights     local administrator on the CA host
+               Issue and Manage Certificates on the CA
+    Valid      at any time
+    Plan       6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value and says of each whether it is as wanted. Run it after change.ps1, or at any time.
     What it finds is recorded in verify-result.json beside it; send that file back.
     To read it: '#region plan' says what is read, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER VerifyPath
     The record that this script writes.
 .EXAMPLE
@@ -27,14 +32,14 @@
 .NOTES
     Exit codes:
     0  as wanted
-    1  a value could not be read
+    1  a value could not be read, or the result.json that tells of the restart is not here
     2  the problem stands
     3  refused: the wrong host, the wrong rights, or a record that cannot be believed
 #>
 [CmdletBinding()]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $VerifyPath = (Join-Path -Path $PSScriptRoot -ChildPath 'verify-result.json')
+    [string] $ResultPath = '',
+    [string] $VerifyPath = ''
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
@@ -42,7 +47,7 @@ $WhatIfPreference = $false
 
 #region plan: data only
 $Plan = @{
-    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
+    Digest = '6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a'
     Target = 'ca01.contoso.test'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -110,7 +115,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $VerifyPath = Get-RecordPath -Path $VerifyPath -Folder $PSScriptRoot -Name 'verify-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -118,21 +127,19 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
-        'ca_registry_value' { Get-CaRegistryValue -Key $Step.Key -Name $Step.Name }
-        'pending_request' { Get-PendingRequestState -RequestId $Step.RequestId }
+    switch ($Step['Kind']) {
+        'ca_registry_value' { Get-CaRegistryValue -Key $Step['Key'] -Name $Step['Name'] }
+        'pending_request' { Get-PendingRequestState -RequestId $Step['RequestId'] }
         'restart_service' { Get-CertSvcState }
     }
 }
 $token = Read-Token
-$account = $token.Account
+$account = $token['Account']
 $result = New-RunResult -Kind 'verify' -Plan $Plan -Account $account
 try {
-    Confirm-HostIdentity -ComputerName $Plan.ComputerName -MachineGuid $Plan.MachineGuid
-    Confirm-CaIdentity -Thumbprint $Plan.CertificateThumbprint
+    Confirm-HostIdentity -ComputerName $Plan['ComputerName'] -MachineGuid $Plan['MachineGuid']
+    Confirm-CaIdentity -Thumbprint $Plan['CertificateThumbprint']
     Confirm-Administrator -Token $token
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $VerifyPath = Get-FullPath -Path $VerifyPath
     $change = Read-RunResult -Path $ResultPath -Plan $Plan
     Invoke-PlanVerification -Plan $Plan -Change $change -Result $result -Read $read
 }

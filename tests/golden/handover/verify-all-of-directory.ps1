@@ -1,23 +1,32 @@
 #Requires -Version 5.1
+
 <#
 .SYNOPSIS
     Tells whether an approved change of the directory stands. It changes nothing.
 .DESCRIPTION
-    Host      any member of the domain
-    Reads     1. template IntunePKCS: subject name supplied in the request and DACL
-              2. publish IntunePKCS on Contoso Issuing CA
-    Rights    write access to the template: Enterprise Admins, or delegated on this object
-              write access to the enrollment service object, or Manage CA on the CA
-    Valid     at any time
-    Plan      4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0
-    Made      by remediate 0.1.0: remediate script plan.json --out FOLDER
-              from facts that were read at 2026-11-23T09:12:00Z
+    Where      any member of the domain contoso.test; every other domain is refused
+               reads and writes at dc1.contoso.test, where the plan's facts were read
+    For        Certificates that Intune hands out (PKCS) do not arrive, or will not. What was found:
+               CONTOSO\CONN1$ may read the template but not enrol. Mended by change 1.
+                  0x80094012, template IntunePKCS for conn1.contoso.test; remediate calls it
+                     denied_by_policy_module
+                  seen at CN=IntunePKCS nTSecurityDescriptor: gives this to nobody
+               IntunePKCS builds the subject from the directory. Mended by changes 1, 2.
+                  0x80094812, template IntunePKCS; remediate calls it subject_email_required
+    Reads      1. template IntunePKCS: subject name supplied in the request, and CONTOSO\CONN1$ gets Enroll
+               2. publish IntunePKCS on Contoso Issuing CA
+    Rights     write access to the template: Enterprise Admins, or delegated on this object
+               write access to the enrollment service object: Enterprise Admins, or delegated on this object
+    Valid      at any time
+    Plan       6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a
+    Made       by remediate 0.1.0: remediate script plan.json --out FOLDER
+               from facts that were read at 2026-11-23T09:12:00Z
 
     It reads every value and says of each whether it is as wanted. Run it after change.ps1, or at any time.
     What it finds is recorded in verify-result.json beside it; send that file back.
     To read it: '#region plan' says what is read, '#region main', at the end, how; between them are functions.
 .PARAMETER ResultPath
-    The record that change.ps1 writes.
+    The record that change.ps1 writes; without it result.json beside this script.
 .PARAMETER VerifyPath
     The record that this script writes.
 .PARAMETER Server
@@ -30,14 +39,14 @@
 .NOTES
     Exit codes:
     0  as wanted
-    1  a value could not be read
+    1  a value could not be read, or the result.json that tells of the restart is not here
     2  the problem stands
     3  refused: the wrong host, the wrong rights, or a record that cannot be believed
 #>
 [CmdletBinding()]
 param(
-    [string] $ResultPath = (Join-Path -Path $PSScriptRoot -ChildPath 'result.json'),
-    [string] $VerifyPath = (Join-Path -Path $PSScriptRoot -ChildPath 'verify-result.json'),
+    [string] $ResultPath = '',
+    [string] $VerifyPath = '',
     [string] $Server = 'dc1.contoso.test',
     [switch] $SecureSocketLayer
 )
@@ -47,7 +56,7 @@ $WhatIfPreference = $false
 
 #region plan: data only
 $Plan = @{
-    Digest = '4b44290b7024109714864baae04a112fe93a3a49367cd29dd93de42b7a90f8f0'
+    Digest = '6784401a86558c3f1107b2d2a7e36c65a59c2d172324aa438852ece8aa127c0a'
     Target = 'directory'
     Tool = 'remediate 0.1.0'
     ExpiresAt = '2026-11-30T09:12:00Z'
@@ -59,11 +68,14 @@ $Plan = @{
         @{
             Id = 1
             Kind = 'template'
-            Label = 'template IntunePKCS: subject name supplied in the request and DACL'
+            Label = 'template IntunePKCS: subject name supplied in the request, and CONTOSO\CONN1$ gets Enroll'
             DependsOn = @()
             Restarts = ''
             Disruption = ''
             UndoMissing = ''
+            Accounts = @{
+                'S-1-5-21-286331153-286331153-286331153-1105' = 'CONTOSO\CONN1$'
+            }
             DistinguishedName = 'CN=IntunePKCS,CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration,DC=contoso,DC=test'
             Before = @{
                 'msPKI-Certificate-Name-Flag' = '0'
@@ -104,7 +116,11 @@ $Plan = @{
 #endregion
 
 #region main
-try { Confirm-Engine }
+try {
+    Confirm-Engine
+    $ResultPath = Get-RecordPath -Path $ResultPath -Folder $PSScriptRoot -Name 'result.json'
+    $VerifyPath = Get-RecordPath -Path $VerifyPath -Folder $PSScriptRoot -Name 'verify-result.json'
+}
 catch {
     Write-Warning -Message "$($_.Exception.Message) Nothing was changed."
     exit 3
@@ -112,14 +128,14 @@ catch {
 # How each kind of step is read.
 $read = {
     param($Step)
-    switch ($Step.Kind) {
+    switch ($Step['Kind']) {
         'publish_template' {
-            $service = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            Get-PublishedTemplateState @service -Template $Step.Template
+            $service = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            Get-PublishedTemplateState @service -Template $Step['Template']
         }
         'template' {
-            $object = @{ Connection = $connection; DistinguishedName = $Step.DistinguishedName }
-            Get-TemplateState @object -Name @($Step.After.Keys) -Known @($Step.Before, $Step.After)
+            $object = @{ Connection = $connection; DistinguishedName = $Step['DistinguishedName'] }
+            Get-TemplateState @object -Name @($Step['After'].psbase.Keys) -Known @($Step['Before'], $Step['After'])
         }
     }
 }
@@ -128,9 +144,7 @@ $account = Get-ReaderName
 $result = New-RunResult -Kind 'verify' -Plan $Plan -Account $account
 try {
     $connection = Connect-Directory -Server $Server -SecureSocketLayer:$SecureSocketLayer
-    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan.DomainGuid
-    $ResultPath = Get-FullPath -Path $ResultPath
-    $VerifyPath = Get-FullPath -Path $VerifyPath
+    Confirm-DirectoryIdentity -Connection $connection -DomainGuid $Plan['DomainGuid']
     $change = Read-RunResult -Path $ResultPath -Plan $Plan
     Invoke-PlanVerification -Plan $Plan -Change $change -Result $result -Read $read
 }
