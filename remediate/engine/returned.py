@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from remediate.actions.states import REVISION, before_and_after
+from remediate.engine.chronology import in_order
 from remediate.model.errors import RefusedError
 from remediate.model.journal import Event, JournalLine
 from remediate.model.places import DirectoryPlace
@@ -74,7 +75,8 @@ def lines_for(result: RunResult, lines: Iterable[JournalLine]) -> tuple[JournalL
     """
     told = {_identity(line) for line in lines}
     found = (line for step in result.steps for line in _step_lines(result, step))
-    imported = _line(result, result.finished or result.started, "imported", detail=result.sha256)
+    ended, follows = result.finished or result.started, result.undoes or result.follows
+    imported = msgspec.structs.replace(_line(result, ended, "imported", detail=result.sha256), follows=follows)
     return (imported, *(line for line in found if _identity(line) not in told), *_ending(result))
 
 
@@ -147,9 +149,26 @@ def _shown(value: str | None) -> str:
 
 
 def standings(plan: Plan, lines: Iterable[JournalLine]) -> tuple[Standing, ...]:
-    """Return where every action of the plan stands, by the times at which things happened, not of their import."""
-    in_order = sorted(lines, key=lambda line: line.at)
-    return tuple(_standing(action, in_order) for action in plan.actions)
+    """Return where every action of the plan stands, by the order in which things happened, not of their import."""
+    ordered = in_order(lines)
+    return tuple(_standing(action, ordered) for action in plan.actions)
+
+
+def owed_restarts(plan: Plan, lines: Iterable[JournalLine]) -> tuple[Action, ...]:
+    """Return the restarts without which something that was written, or may have been, is not in force.
+
+    No fact tells it: the value stands as wanted, and the service runs. A restart by hand is not known here.
+    """
+    restarts = {target_of(action): action for action in plan.actions if action.kind == RESTART}
+    writes = {action.id: target_of(action) for action in plan.actions if action.restarts}
+    owed: dict[str, Action] = {}
+    for line in in_order(lines):
+        target = writes.get(line.action, "")
+        if target in restarts and line.event in ("begin", "done"):
+            owed[target] = restarts[target]
+        if line.event == "done":
+            owed = {name: action for name, action in owed.items() if action.id != line.action}
+    return tuple(owed.values())
 
 
 def _standing(action: Action, lines: Iterable[JournalLine]) -> Standing:

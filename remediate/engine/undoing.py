@@ -14,6 +14,7 @@ import msgspec
 
 from remediate import __version__
 from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, REVISION, Table
+from remediate.engine.chronology import in_order
 from remediate.engine.returned import target_of
 from remediate.model.errors import RefusedError
 from remediate.model.finding import NotPlanned
@@ -72,7 +73,7 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
 def _written(lines: tuple[JournalLine, ...]) -> dict[int, JournalLine]:
     """The last `done` of every action that was not undone since."""
     found: dict[int, JournalLine] = {}
-    for line in lines:
+    for line in in_order(lines):
         if line.event == "done" and line.action:
             found = {number: one for number, one in found.items() if number != line.action}
             found |= {} if line.undo else {line.action: line}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from remediate.engine.returned import Standing, differences, standings
+from remediate.engine.returned import Standing, differences, owed_restarts, standings, target_of
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan
 from remediate.model.result import RunResult
@@ -28,10 +28,11 @@ def imported(
     run: Run,
     results: Iterable[tuple[str, RunResult]],
     held_before: tuple[str, ...],
+    left_out: tuple[str, ...] = (),
 ) -> ImportDocument:
     """Return the document. `results` are what was taken now, each with its file; `lines` the journal with them."""
-    taken = tuple(results)
-    found = standings(plan, lines)
+    taken, journal = tuple(results), tuple(lines)
+    found = standings(plan, journal)
     unlike = tuple(
         f"{result.kind}.ps1 on {result.target}: {text}" for _, result in taken for text in differences(result, plan)
     )
@@ -44,6 +45,8 @@ def imported(
         held_before=held_before,
         actions=tuple(map(_action, found)),
         differs=unlike,
+        restarts_owed=tuple(target_of(action) for action in owed_restarts(plan, journal)),
+        left_out=left_out,
     )
 
 
@@ -75,6 +78,7 @@ def summary(document: ImportDocument) -> Iterator[str]:
         yield f"    exit code {result.exit_code}: {result.message}" if result.message else _killed(result)
     for file in document.held_before:
         yield f"left out, it was imported before: {file}"
+    yield from (f"left out, it is no record of these scripts: {file}" for file in document.left_out)
     yield ""
     done = sum(action.state in ("done", "as wanted") for action in document.actions)
     yield f"Plan {document.plan_id[:12]}: {done} of {len(document.actions)} actions are done"
@@ -84,6 +88,8 @@ def summary(document: ImportDocument) -> Iterator[str]:
             yield f"  {'':<13}    {action.detail}"
     yield from (f"  {'differs':<13} {text}" for text in document.differs)
     yield from _next(document)
+    for host in document.restarts_owed:
+        yield from _owed(host)
     yield f"Kept in {document.folder}"
 
 
@@ -104,6 +110,12 @@ _ADVICE = {
     "declined": "run change.ps1 there again and answer yes, or leave it",
     "open": "change.ps1 is still to be run there, or its result.json is still to come",
 }
+
+
+def _owed(host: str) -> Iterator[str]:
+    yield f"A restart of CertSvc on {host} is owed: what was written there is not in force yet"
+    yield "    run the script there again (it restarts at its end), or there, elevated: Restart-Service -Name CertSvc"
+    yield "    a new plan does not find this: the value reads as wanted, whatever the service has in memory"
 
 
 def _next(document: ImportDocument) -> Iterator[str]:

@@ -308,7 +308,7 @@ def test_a_fault_of_the_program_is_one_line_without_the_text_of_the_error(tmp_pa
     code = (
         "import remediate.cli.facts as facts\n"
         "def fail(*_, **__): raise KeyError('hemligt')\n"
-        "facts.read_facts = fail\n"  # a fault, by definition, cannot be had otherwise
+        "facts.opened_facts = fail\n"  # a fault, by definition, cannot be had otherwise
         "from remediate.cli.main import program\n"
         f"program(['plan', '--all', '--bundle', {str(BROKEN)!r}])"
     )

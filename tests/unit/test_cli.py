@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -144,6 +146,21 @@ def test_show_of_an_expired_plan_warns_on_stderr(tmp_path: Path, capsys: pytest.
     old = msgspec.structs.replace(HEALTHY, created="2020-01-01T00:00:00Z", expires_at="2020-01-08T00:00:00Z")
     assert main(["show", str(_plan_file(tmp_path, old))]) == 0
     assert "expired at 2020-01-08" in capsys.readouterr().err
+
+
+def test_a_plan_from_facts_that_are_too_old_is_nothing_to_approve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "facts"
+    shutil.copytree(ROOT / "examples" / "contoso-broken", bundle)
+    for file in bundle.glob("*.json"):
+        text = re.sub(r'"read_at": "[^"]*"', '"read_at": "2020-01-01T00:00:00Z"', file.read_text(encoding="utf-8"))
+        file.write_text(text, encoding="utf-8")
+    assert main(["plan", "submission_pending", "--bundle", str(bundle), "--out", str(tmp_path / "plan.json")]) == 2
+    told = capsys.readouterr()
+    assert "it expired at 2020-01-08T00:00:00Z. Its digest:" in " ".join(told.out.split())
+    assert "change control" not in told.out
+    assert "expired at 2020-01-08" in told.err
 
 
 @pytest.mark.parametrize(

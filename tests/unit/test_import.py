@@ -25,11 +25,13 @@ from tests.unit.result_material import (
     HOST,
     OTHER_HOST,
     PLAN,
+    body,
     disposition,
     make_plan,
     put,
     record,
     restart,
+    sealed,
     step,
     template,
 )
@@ -125,8 +127,33 @@ def test_people_read_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
         f"  done          1. change 1   ({HOST})",
         f"  unresolved    2. change 2   ({HOST})",
         f"unresolved on {HOST}: run change.ps1 there again: it reads everything first, and finishes what is missing",
+        *_owed(HOST),
         f"Kept in {run.path}",
     ]
+
+
+def _owed(host: str) -> tuple[str, ...]:
+    return (
+        f"A restart of CertSvc on {host} is owed: what was written there is not in force yet",
+        "    run the script there again (it restarts at its end), or there, elevated: Restart-Service -Name CertSvc",
+        "    a new plan does not find this: the value reads as wanted, whatever the service has in memory",
+    )
+
+
+def test_a_restart_that_is_owed_is_told_until_it_is_done(imported: Any) -> None:
+    killed = record(PLAN, step(VALUE, "changed"), step(RESTART, "not reached"), finished="", exit_code=4, message="")
+    _, document = imported(_put("handover/1/result.json", killed))
+    assert document.restarts_owed == (HOST,)
+    again = record(PLAN, step(VALUE, "changed"), step(RESTART, "changed", **STEP_LATER), **LATER)
+    code, document = imported(_put("handover/1/result.json", again))
+    assert (code, document.restarts_owed) == (0, ())
+    times = {"started": "2026-11-23T13:00:01Z", "finished": "2026-11-23T13:00:02Z"}
+    undone = record(
+        PLAN, step(VALUE, "changed", undo=True, **times), step(RESTART, "declined"), kind="rollback",
+        started="2026-11-23T13:00:00Z", finished="2026-11-23T13:00:09Z", exit_code=4,
+    )  # fmt: skip
+    _, document = imported(_put("handover/1/rollback-result.json", undone))
+    assert document.restarts_owed == (HOST,), "what was undone is not in force either"
 
 
 def test_what_a_name_holds_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,6 +248,90 @@ def test_a_zip_is_taken_as_it_came(imported: Any) -> None:
     Path("handover/plan.json").unlink()
     code, document = imported("back.zip")
     assert (code, len(document.results), document.done) == (0, 1, True)
+
+
+APPLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X"
+FOREIGN = {
+    "handover/1-ca01/test-results.json": b'{"passed": 3}',
+    "handover/other/result.json": b'[{"status": "ok"}]',
+    "handover/1-ca01/lint-result.json": b"no JSON at all",
+    "handover/1-ca01/empty-results.json": b"",
+}
+
+
+def _zipped(files: dict[str, bytes]) -> str:
+    with zipfile.ZipFile("back.zip", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return "back.zip"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_other_programs_have_left_is_skipped_and_told(zipped: bool, imported: Any) -> None:
+    ours = {"handover/1-ca01/result.json": DONE, "handover/plan.json": seal(PLAN)}
+    apple = {"__MACOSX/handover/1-ca01/._result.json": APPLE, "handover/1-ca01/._verify-result.json": APPLE,
+             "handover/other/plan.json": b'{"resource_changes": []}'}  # fmt: skip
+    files = ours | FOREIGN | apple
+    for name, text in files.items() if not zipped else ():
+        _put(name, text)
+    code, document = imported(_zipped(files) if zipped else "handover")
+    assert (code, len(document.results), document.done) == (0, 1, True)
+    left = {Path(one.replace("\\", "/").rpartition("handover/")[2]).name for one in document.left_out}
+    assert left == {"test-results.json", "result.json", "lint-result.json", "empty-results.json"}
+
+
+def test_what_was_skipped_is_told_to_people(capsys: pytest.CaptureFixture[str]) -> None:
+    _put("handover/1-ca01/result.json", DONE)
+    _put("handover/1-ca01/test-results.json", b"{}")
+    assert main(["import", "handover"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out")]
+    assert told == [f"left out, it is no record of these scripts: {Path('handover/1-ca01/test-results.json')}"]
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_a_file_that_is_named_is_not_skipped(name: str, refused: Any) -> None:
+    code, line = refused(_put(name, FOREIGN[name]))
+    assert (code, "this is no result of a script" in line) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("result.json", b""),
+        ("rollback-result.json", b"half"),
+        ("result.1f3a90bc.json", b"\x00\x00"),
+        ("Copy of my result.json", DONE[: len(DONE) // 2]),
+        ("Copy of my result.json", DONE.replace(b"anna", b"hans")),
+    ],
+)
+def test_a_record_of_ours_that_is_torn_or_edited_is_not_skipped(name: str, text: bytes, refused: Any) -> None:
+    _put("handover/1-ca01/verify-result.json", record(PLAN, step(VALUE, "as wanted"), kind="verify", **LATER))
+    _put(f"handover/1-ca01/{name}", text)
+    code, line = refused("handover")
+    assert code in (1, 3)
+    assert name in line
+    assert not _runs()
+
+
+def test_nothing_but_the_files_of_others_is_no_result(refused: Any) -> None:
+    _put("handover/1-ca01/test-results.json", b"{}")
+    code, line = refused("handover")
+    assert (code, "handover: no result is there" in line) == (64, True)
+
+
+def test_a_rollback_is_told_by_what_it_undoes_and_not_by_its_clock(imported: Any) -> None:
+    change = sealed(body(PLAN, step(VALUE, "changed"), step(RESTART, "changed")))
+    digest_of_it = json.loads(change)["sha256"]
+    early: dict[str, Any] = {"started": "2026-11-23T09:00:01Z", "finished": "2026-11-23T09:00:02Z"}
+    undone = record(
+        PLAN, step(VALUE, "changed", undo=True, **early), step(RESTART, "changed", **early), kind="rollback",
+        started="2026-11-23T09:00:00Z", finished="2026-11-23T09:00:09Z", undoes=digest_of_it,
+    )  # fmt: skip
+    paths = _put("handover/1/rollback-result.json", undone), _put("handover/1/result.json", change)
+    code, document = imported(*paths)
+    assert (code, [one.state for one in document.actions]) == (2, ["undone", "done"])
+    (run,) = _runs()
+    assert [line.follows for line in run.whole_journal().lines if line.event == "imported"] == [digest_of_it, ""]
 
 
 def test_the_plan_is_found_in_the_run_that_has_it(imported: Any, refused: Any) -> None:
@@ -428,10 +539,11 @@ SIGNATURE += b"# SIG # End signature block\r\n"
 @pytest.mark.skipif(os.name == "nt", reason="the stand-ins run on Linux")
 def test_what_signed_scripts_really_write_imports_run_after_run(tmp_path: Path, imported: Any) -> None:
     from tests.powershell import handover as handed_over
+    from tests.powershell.engine import Engine
     from tests.powershell.windows_like import make
 
     plan = handed_over.make_plan(handed_over.disposition(), handed_over.restart(depends_on=(1,)))
-    engine = handed_over.Engine()
+    engine = Engine()
     desk = handed_over.Desk.lay_out(handed_over.ready(make(tmp_path)), plan, engine)
     for name in ("change", "rollback", "verify"):
         script = desk.folder / f"{name}.ps1"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from remediate.engine.returned import check, differences, is_held, lines_for, standings
+from remediate.engine.chronology import in_order
+from remediate.engine.returned import check, differences, is_held, lines_for, owed_restarts, standings
+from remediate.engine.undoing import undo_plan
 from remediate.model.errors import DocumentError, RefusedError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan, digest
@@ -185,6 +188,64 @@ def test_a_rollback_undoes_whatever_the_order_of_the_import() -> None:
     again = result(PLAN, step(VALUE, "changed", **_later(13)), step(RESTART, "changed", **_later(13)),
                    started="2026-11-23T13:00:00Z", finished="2026-11-23T13:00:09Z")  # fmt: skip
     assert _states(PLAN, change, undone, again) == ["done", "done"]
+
+
+def _change_and_what_came_after(*, at: str) -> tuple[RunResult, RunResult, RunResult]:
+    """A change, its rollback and the change again, the later two by a clock that stands still at a time."""
+    change = read_result(DONE, where="")
+    times: Any = {"started": at, "finished": at}
+    undone = result(
+        PLAN, step(VALUE, "changed", undo=True, **times), step(RESTART, "changed", **times), kind="rollback",
+        undoes=change.sha256, **times,
+    )  # fmt: skip
+    again = result(
+        PLAN, step(VALUE, "changed", **times), step(RESTART, "changed", **times), follows=undone.sha256, **times
+    )
+    return change, undone, again
+
+
+@pytest.mark.parametrize("at", ["2026-11-23T09:00:00Z", "2026-11-23T10:00:09Z", "2026-11-23T12:00:00Z"])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_a_record_says_it_undoes_or_follows_decides_and_no_clock(at: str, order: tuple[int, ...]) -> None:
+    records = _change_and_what_came_after(at=at)
+    change, undone, _again = records
+    assert _states(PLAN, undone, change) == _states(PLAN, change, undone) == ["undone", "done"]
+    assert _states(PLAN, *(records[number] for number in order)) == ["done", "done"]
+
+
+def test_a_circle_that_somebody_made_up_does_not_hang() -> None:
+    lines = [
+        JournalLine(at=f"2026-11-23T1{n}:00:00Z", event="imported", source="change.ps1", detail=own, follows=other)
+        for n, (own, other) in enumerate((("a", "b"), ("b", "a")))
+    ]
+    assert in_order(lines) == tuple(lines)
+
+
+def test_a_rollback_plan_is_made_from_what_happened_last() -> None:
+    change, undone, again = _change_and_what_came_after(at="2026-11-23T09:00:00Z")
+    lines = lines_for(undone, ())
+    lines += lines_for(change, lines)
+    with pytest.raises(RefusedError, match="nothing of it is left to undo"):
+        undo_plan(make_plan(VALUE), [line for line in lines if line.action != RESTART.id], run="run")
+    lines += lines_for(again, lines)
+    assert [one.label for one in undo_plan(make_plan(VALUE), lines, run="run").actions] == ["undo: change 1"]
+
+
+def test_a_restart_is_owed_from_the_write_to_the_restart() -> None:
+    def owed(*results: RunResult) -> list[int]:
+        lines: tuple[JournalLine, ...] = ()
+        for one in results:
+            lines += lines_for(one, lines)
+        return [action.id for action in owed_restarts(PLAN, lines)]
+
+    killed = result(PLAN, step(VALUE, "changed"), step(RESTART, "begun"), exit_code=4, finished="")
+    assert owed(killed) == owed(result(PLAN, step(VALUE, "begun"), exit_code=4, finished="")) == [2]
+    assert owed(read_result(DONE, where="")) == owed(killed, _rollback(step(RESTART, "changed", **_later(12)))) == []
+    assert owed(read_result(DONE, where=""), _rollback(step(VALUE, "changed", undo=True, **_later(12)))) == [2]
+    assert owed(result(PLAN, step(VALUE, "declined"), step(RESTART, "declined"))) == []
+    other = make_plan(disposition(1), disposition(2, OTHER_HOST), restart(3, OTHER_HOST))
+    lines = lines_for(result(other, step(other.actions[0], "changed")), ())
+    assert owed_restarts(other, lines) == (), "a restart that no plan approved is not asked for"
 
 
 def test_what_a_rollback_did_not_write_stays() -> None:

@@ -15,7 +15,7 @@ import pytest
 from remediate.model.errors import DocumentError, RefusedError
 from remediate.model.journal import JournalLine, line_hash
 from remediate.model.plan import PlanEdited, digest, seal
-from remediate.runs.disk import append_whole, write_whole
+from remediate.runs.disk import append_whole, overwrite, write_whole
 from remediate.runs.folder import RunFolder, alone, runs, state_folder
 from remediate.runs.lock import held
 from tests.unit.result_material import PLAN
@@ -291,6 +291,39 @@ def test_without_room_nothing_is_half_written(tmp_path: Path, deed: str) -> None
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     run.append(_line("b"))
     assert len(run.whole_journal().lines) == 3
+
+
+def test_only_a_file_of_the_same_size_is_written_over(tmp_path: Path) -> None:
+    """What is longer or shorter could be left as a part of both; it is put in its place whole."""
+    path = tmp_path / "a"
+    overwrite(path, b"one")
+    first = path.stat().st_ino
+    overwrite(path, b"two")
+    assert (path.read_bytes(), path.stat().st_ino) == (b"two", first)
+    overwrite(path, b"three")
+    assert path.read_bytes() == b"three"
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_end_of_a_journal_is_of_one_length(tmp_path: Path) -> None:
+    run, sizes = _create(tmp_path), set[int]()
+    for _ in range(12):
+        run.append(_line())
+        sizes.add((run.path / "journal.end").stat().st_size)
+    assert len(sizes) == 1
+    assert len(run.whole_journal().lines) == 13
+
+
+def test_what_another_process_appends_is_continued_and_what_it_edits_is_not(tmp_path: Path) -> None:
+    run = _create(tmp_path)
+    run.append(_line("a"))
+    RunFolder(run.path).append(_line("b"))
+    run.append(_line("c"))
+    assert [line.detail for line in run.whole_journal().lines] == ["", "a", "b", "c"]
+    path = run.path / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"b"', b'"x"'))
+    with pytest.raises(RefusedError, match="the journal was edited"):
+        run.append(_line("d"))
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
