@@ -105,7 +105,8 @@ class ImportDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`remediate import --json`: the run and its folder, what was taken now, and where the plan stands.
 
     `done` is whether every action is done and nothing `differs` from the plan; `held_before` are files that the run
-    holds already.
+    holds already, `left_out` those that are no record of our scripts. `restarts_owed` are hosts whose CertSvc has not
+    been restarted since its configuration was written.
     """
 
     run: str
@@ -116,6 +117,8 @@ class ImportDocument(msgspec.Struct, frozen=True, kw_only=True):
     held_before: tuple[str, ...]
     actions: tuple[ActionStanding, ...]
     differs: tuple[str, ...]
+    restarts_owed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class ApprovalDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,12 +132,13 @@ class ApprovalDescription(msgspec.Struct, frozen=True, kw_only=True):
 
 class VerificationDescription(msgspec.Struct, frozen=True, kw_only=True):
     """What was read after the run: where each action stands (`as wanted`, `not as wanted`, `not read`), the plan's
-    problems that are still found, and what could not be known."""
+    problems that are still found, other causes of the same problems, and what could not be known."""
 
     as_wanted: bool
     actions: tuple[ActionStanding, ...]
     still_found: tuple[Finding, ...]
     unknown: tuple[str, ...]
+    other_causes: tuple[Finding, ...] = ()
 
 
 class AppliedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,9 +165,9 @@ class TargetStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RightStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """An action before the window: `state` is `as approved`, `as wanted`, `drifted`, `refused` (another
-    place than the plan's) or `not read`; `needs` the right in
-    the plan's words, `lacks` what the present account lacks: empty when nothing, null when that cannot be told."""
+    """An action before the window: `state` is `as approved`, `as wanted`, `drifted`, `refused` (another place than the
+    plan's) or `not read`, which is unknown, and `detail` says why; `needs` the right in the plan's words, `lacks` what
+    the present account lacks: empty when nothing, null when that is unknown, and `untold` says why."""
 
     id: int
     label: str
@@ -172,6 +176,7 @@ class RightStanding(msgspec.Struct, frozen=True, kw_only=True):
     needs: str
     lacks: str | None
     detail: str
+    untold: str = ""
 
 
 class DriftedValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,11 +202,22 @@ class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """`remediate verify --json`."""
+    """`remediate verify --json`. `takes_effect` names what delays the effect of what stands as wanted: replication, a
+    CA's cache, a restart; whether that has happened since cannot be read."""
 
     plan_id: str
     exit_code: int
     verification: VerificationDescription
+    takes_effect: tuple[str, ...] = ()
+
+
+class SentDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of what a run sent, below the run's folder, with the size in bytes and the SHA-256 that the journal names
+    last: so many bytes at its beginning have that hash."""
+
+    file: str
+    size: int
+    sha256: str
 
 
 class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +236,7 @@ class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
     ended: int | None
     trouble: str
     actions: tuple[ActionStanding, ...]
+    sent: tuple[SentDescription, ...] = ()
 
 
 class RunsDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from remediate.model.plan import Plan
+from remediate.engine.rights import TargetRights
+from remediate.model.plan import BESIDE, Plan
 from remediate.render.documents import (
     AppliedDocument,
     BundleDocument,
@@ -49,6 +50,7 @@ def schema(name: str) -> dict[str, Any]:
     made = msgspec.json.schema(DOCUMENTS[name])
     if name == "plan":
         _add_digest(made["$defs"]["Plan"])
+        _add_rights(made["$defs"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"remediate {name}", **made}
 
 
@@ -56,6 +58,13 @@ def _add_digest(definition: dict[str, Any]) -> None:
     """A plan file is a Plan and the sha256 of its canonical body."""
     definition["properties"]["plan_id"] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     definition["required"] = [*definition["required"], "plan_id"]
+
+
+def _add_rights(definitions: dict[str, Any]) -> None:
+    """What is printed of a live estate has the rights of the present account beside the plan; a saved file has not."""
+    (found,), needed = msgspec.json.schema_components([tuple[TargetRights, ...]], ref_template="#/$defs/{name}")
+    definitions["Plan"]["properties"][BESIDE] = found
+    definitions.update(needed)
 
 
 def schema_text(name: str = "plan") -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remediate.engine.admission import check_identities, check_plan, check_rights, check_unused
-from remediate.engine.applying import Drifted, Window, carry_out
+from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
 from remediate.engine.returned import standings
 from remediate.engine.undoing import undo_plan
 from remediate.model.errors import ExitCode, RefusedError
@@ -33,8 +33,9 @@ def apply(
         if breaks:
             breaks(f"journal {line.event}")
 
-    earlier = tuple(journal)
-    return carry_out(plan, {HOST: memory}, window=WINDOW, record=record, earlier=earlier, clock=lambda: NOW, **more)[1]
+    earlier, writers = tuple(journal), {HOST: memory}
+    refuse_drift(read_steps(plan, writers, earlier))
+    return carry_out(plan, writers, window=WINDOW, record=record, earlier=earlier, clock=lambda: NOW, **more)[1]
 
 
 def test_everything_is_done_once_and_the_restart_comes_last() -> None:
@@ -71,6 +72,15 @@ def test_one_drifted_value_refuses_all(number: int) -> None:
         apply(PLAN, memory, journal)
     assert [step.action.id for step in caught.value.steps] == [number]
     assert memory.writes == [] and journal == []
+
+
+def test_what_drifts_between_the_two_readings_refuses_all_and_gives_the_lock_back() -> None:
+    memory, journal = Memory.before(HOST, PLAN.actions), list[JournalLine]()
+    refuse_drift(read_steps(PLAN, {HOST: memory}))
+    memory.world[2] = {"UseDefinedCACertInRequest": "77"}
+    with pytest.raises(Drifted):
+        carry_out(PLAN, {HOST: memory}, window=WINDOW, record=journal.append, clock=lambda: NOW)
+    assert (memory.writes, journal, memory.holder) == ([], [], None)
 
 
 def points() -> int:

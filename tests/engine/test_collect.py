@@ -107,6 +107,15 @@ def test_given_ca_hosts_take_the_place_of_the_discovered_ones() -> None:
     assert [item.read_from.lower() for item in snapshot.certification_authorities] == ["ca02.contoso.test"]
 
 
+def test_a_host_that_is_named_in_two_ways_is_one() -> None:
+    def read(request: HostRequest) -> str:
+        return _host(request.role, "ca01.contoso.test") if request.role == "ca" else _answers(request)
+
+    wanted = msgspec.structs.replace(WANTED, certification_authorities=("CA01", "pki.contoso.test"))
+    [document] = collect(Directory(), read, wanted=wanted).certification_authorities
+    assert document.machine.dns_host_name.value == "ca01.contoso.test"
+
+
 def test_the_directory_is_asked_for_the_calling_account_and_all_computers() -> None:
     directory = Directory()
     collect(directory, _answers, wanted=WANTED)

@@ -162,8 +162,9 @@ def change_window(lab: Lab, folder: Path, *, connector: bool = False) -> Iterato
 
 def in_process(*arguments: str) -> Ended:
     """The program, without a process of its own."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err):
         code = main(arguments)
-    assert_clean(out.getvalue(), err.getvalue())
-    return Ended(code, out.getvalue(), err.getvalue())
+    told, cried = (stream.buffer.getvalue().decode() for stream in (out, err))
+    assert_clean(told, cried)
+    return Ended(code, told, cried)

@@ -238,10 +238,12 @@ class Domain:
             self.restore(before)
 
     def changes(self) -> list[dict[str, Any]]:
-        """Every change Samba itself recorded, oldest first: `operation`, `dn`, `userSid`, `performedAsSystem`, ..."""
+        """Every change Samba itself recorded, oldest first: `operation`, `dn`, `userSid`, `performedAsSystem`, ...
+
+        Of a line longer than Samba's own buffer only these stand there.
+        """
         lines = self.audit.read_text().splitlines() if self.audit.exists() else []
-        found = [json.loads(line[line.index("{") :]) for line in lines if '"dsdbChange"' in line]
-        return [one["dsdbChange"] for one in found]
+        return [_change(line[line.index("{") :]) for line in lines if '"dsdbChange"' in line]
 
     def _search(self, dn: str, attributes: list[str]) -> dict[str, list[bytes]] | None:
         from ldap3 import BASE
@@ -362,3 +364,12 @@ def listens(port: int) -> bool:
     with suppress(OSError), closing(socket.create_connection((SAMBA, port), timeout=1)):
         return True
     return False
+
+
+def _change(line: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(line)["dsdbChange"]
+    except json.JSONDecodeError:
+        beginning, _, _ = line.partition(', "attributes"')
+        found = json.loads(beginning + "}}")["dsdbChange"]
+    return found

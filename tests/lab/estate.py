@@ -104,8 +104,9 @@ class Lab:
             yield dn
 
     @contextmanager
-    def more_hosts(self, number: int) -> Iterator[list[LabHost]]:
-        """Within it `number` further connectors (at most 40) answer, served by a process of their own; NTLM only."""
+    def more_hosts(self, number: int, *, rest: float = 0.0) -> Iterator[list[LabHost]]:
+        """Within it `number` further connectors (at most 40) answer, served by a process of their own; NTLM only.
+        `rest` is how long after one engine of a host was taken its next is started."""
         names = [f"host{one:02}" for one in range(1, number + 1)]
         accounts = [self.domain.computer_dn(name) for name in names]
         home = self.folder / "more"
@@ -113,7 +114,7 @@ class Lab:
             for name, dn in zip(names, accounts, strict=True):
                 self.domain.add(dn, contoso.computer(name))
             machines = [make_connector(home / name, name, root=self.root) for name in names]
-            with serving(machines, self.folder / "more.json", self.folder / "keytab"):
+            with serving(machines, self.folder / "more.json", self.folder / "keytab", rest=rest):
                 yield machines
         shutil.rmtree(home)
 

@@ -5,12 +5,13 @@ The Windows-only commands come from the stand-in below `windows/`; hosts share o
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.lab.authority import ServerCertificate
 from tests.lab.domain import LabError
 from tests.lab.registry_file import Keys, RegistryFile, replace
 from tests.lab.winrm.faults import Failure, to_data
+from tests.lab.winrm.psrp import Asked, received
 
 STAND_IN = Path(__file__).with_name("windows")
 MODULE = STAND_IN / "LabWindows.psm1"
@@ -122,6 +124,11 @@ class LabHost:
         return self.folder / "requests.jsonl"
 
     @property
+    def received_file(self) -> Path:
+        """While it exists, one JSON line for each fragment that arrives for an engine."""
+        return self.folder / "received.jsonl"
+
+    @property
     def failures_file(self) -> Path:
         """What the endpoint was told to do wrong."""
         return self.folder / "failures.json"
@@ -195,6 +202,22 @@ class LabHost:
         """How many PSRP commands it was sent so far."""
         return sum(one["verb"] == "Command" for one in self.requests())
 
+    @contextmanager
+    def listening(self) -> Iterator[Callable[[], list[list[Asked]]]]:
+        """Within it what the host's engines are asked for is kept; what it gives tells it, session by session."""
+        self.received_file.touch()
+        try:
+            yield self._asked
+        finally:
+            self.received_file.unlink()
+
+    def _asked(self) -> list[list[Asked]]:
+        sessions: dict[str, list[tuple[str, bytes]]] = {}
+        for line in self.received_file.read_text().splitlines():
+            one = json.loads(line)
+            sessions.setdefault(one["session"], []).append((one["guid"], base64.b64decode(one["fragment"])))
+        return [list(received(iter(fragments))) for fragments in sessions.values()]
+
     def forget(self) -> None:
         """Empty the records of requests and of registry writes."""
         self.records_file.write_text("")
@@ -205,15 +228,17 @@ class LabHost:
         return {
             "name": self.name.upper(), "address": self.address, "administrators": ADMINISTRATORS,
             "configuration": str(self.configuration), "environment": self.environment,
-            "records": str(self.records_file), "failures": str(self.failures_file),
+            "records": str(self.records_file), "failures": str(self.failures_file), "received": str(self.received_file),
             "certificate": str(self.certificate.certificate), "key": str(self.certificate.key),
         }  # fmt: skip
 
 
 @contextmanager
-def serving(hosts: Iterable[LabHost], configuration: Path, keytab: Path) -> Iterator[None]:
-    """Serve the WinRM ports of the hosts until the end of the block. `configuration` is written."""
-    document = {"hosts": [host.endpoint() for host in hosts], "users": known_users(), "keytab": str(keytab)}
+def serving(hosts: Iterable[LabHost], configuration: Path, keytab: Path, *, rest: float = 0.0) -> Iterator[None]:
+    """Serve the WinRM ports of the hosts until the end of the block. `configuration` is written; `rest` is how long
+    after one engine was taken the next is started."""
+    served = [host.endpoint() | {"rest": rest} for host in hosts]
+    document = {"hosts": served, "users": known_users(), "keytab": str(keytab)}
     configuration.touch(mode=0o600)
     configuration.write_text(json.dumps(document))
     process = subprocess.Popen(

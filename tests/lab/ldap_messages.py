@@ -20,12 +20,14 @@ CONTROLS = 0xA0
 
 @dataclass(frozen=True)
 class Operation:
-    """One request. `target` is its DN; `next_page` says that a search only fetches more of an earlier one."""
+    """One request. `target` is its DN; `next_page` says that a search only fetches more of an earlier one; `request`
+    is the content of a modify."""
 
     name: str
     target: str = ""
     next_page: bool = False
     connection: int = 0
+    request: bytes = b""
 
 
 def element_length(data: bytes | bytearray) -> int | None:
@@ -57,7 +59,22 @@ def read_operation(message: bytes, connection: int) -> Operation:
     if name not in WRITES | {"search"}:
         return Operation(name, connection=connection)
     target = request if name == "delete" else next(elements(request))[1]
-    return Operation(name, target.decode("utf-8", "replace"), _continues(rest), connection)
+    kept = request if name == "modify" else b""
+    return Operation(name, target.decode("utf-8", "replace"), _continues(rest), connection, kept)
+
+
+def changes_of(modify: Operation) -> dict[str, list[tuple[str, list[str | bytes]]]]:
+    """What a modify does to each attribute, as ldap3 is told it ([RFC 4511] 4.6)."""
+    words = ("MODIFY_ADD", "MODIFY_DELETE", "MODIFY_REPLACE")
+    _dn, (_, changes) = elements(modify.request)
+    found: dict[str, list[tuple[str, list[str | bytes]]]] = {}
+    for _, change in elements(changes):
+        (_, operation), (_, attribute) = elements(change)
+        (_, name), (_, values) = elements(attribute)
+        texts: list[str | bytes] = [value for _, value in elements(values)]
+        part = (words[operation[0]], texts)
+        found.setdefault(name.decode(), []).append(part)
+    return found
 
 
 def _continues(rest: list[tuple[int, bytes]]) -> bool:

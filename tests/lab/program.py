@@ -70,10 +70,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "remediate", *arguments]
 
 
-def remediate(*arguments: str, with_environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> Ended:
-    """Run it to its end, away from any terminal."""
+def remediate(
+    *arguments: str, with_environment: Mapping[str, str] | None = None, folder: Path = ROOT, seconds: float = 60
+) -> Ended:
+    """Run it to its end, which comes within so many seconds, away from any terminal."""
     done = subprocess.run(
-        command(*arguments), capture_output=True, stdin=subprocess.DEVNULL, cwd=folder, timeout=60, check=False,
+        command(*arguments), capture_output=True, stdin=subprocess.DEVNULL, cwd=folder, timeout=seconds, check=False,
         env=dict(with_environment or environment()),
     )  # fmt: skip
     ended = Ended(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -23,7 +23,7 @@ import pytest
 
 from remediate.actions.states import before_and_after
 from remediate.actions.writing import Drift
-from remediate.engine.applying import Drifted, Window, carry_out, changes_of
+from remediate.engine.applying import Drifted, Window, carry_out, changes_of, read_steps, refuse_drift
 from remediate.model.errors import ExitCode
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Action
@@ -67,9 +67,11 @@ def read(connection: Any, dn: str, name: str) -> list[bytes]:
 def run_once(action: Action, one: DirectoryWriter) -> tuple[str, str]:
     """A whole run of one template action: how it ended, and what it told of it."""
     journal = list[JournalLine]()
+    plan = make_plan(action)
     try:
+        refuse_drift(read_steps(plan, {"directory": one}))
         _, code = carry_out(
-            make_plan(action), {"directory": one}, window=WINDOW, record=journal.append,
+            plan, {"directory": one}, window=WINDOW, record=journal.append,
             clock=lambda: datetime.now(UTC),
         )  # fmt: skip
     except Drifted as error:

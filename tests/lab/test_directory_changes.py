@@ -86,7 +86,7 @@ def test_wanted_and_drifted(functions: Functions) -> None:
     lab.domain.replace(template(lab), {FLAG: ["16777216"]})
     drifted = functions.change(before, after)
     assert drifted.id == "RemediateDrift"
-    for said in ("approved", "0xA6000000", "now", "0x1000000", "wanted", "0x1", lab.dc, template(lab)):
+    for said in ("expected", "0xA6000000", "now", "0x1000000", "wanted", "0x1", lab.dc, template(lab)):
         assert said in drifted.error
     assert lab.relay.writes == []
 

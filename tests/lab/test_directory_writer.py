@@ -183,7 +183,7 @@ def test_after_long_idleness_the_connection_is_new_and_the_controller_is_not(
 def test_drift_names_the_other_value_and_writes_nothing(lab: Lab, writer: DirectoryWriter) -> None:
     before, after = flags_from_directory(lab)
     lab.domain.replace(template(lab), {FLAG: ["16777216"]})
-    changes = len(lab.domain.changes())
+    changes = changed(lab, template(lab))
     with pytest.raises(Drift) as drifted:
         writer.write(template_action(lab, (before, after)), before=before, after=after)
     assert drifted.value.now == before | {FLAG: "16777216"}
@@ -191,7 +191,12 @@ def test_drift_names_the_other_value_and_writes_nothing(lab: Lab, writer: Direct
     for said in ("now msPKI-Certificate-Name-Flag 0x1000000", "approved", "0xA6000000", "wanted", "0x1", lab.dc):
         assert said in str(drifted.value)
     assert lab.relay.writes == []
-    assert len(lab.domain.changes()) == changes
+    assert changed(lab, template(lab)) == changes
+
+
+def changed(lab: Lab, dn: str) -> int:
+    """How often the domain controller saw this object changed; accounts it changes by itself when they log on."""
+    return [str(change["dn"]).lower() for change in lab.domain.changes()].count(dn.lower())
 
 
 def test_drift_of_a_dacl_is_told_by_entries(lab: Lab, writer: DirectoryWriter) -> None:

@@ -139,6 +139,14 @@ def test_names_for_sids_and_broad_groups(fresh_lab: Lab) -> None:
     assert all("PKI Enrollers" not in one.dn for one in document.broad_groups.value or [])
 
 
+def test_names_for_sids_of_a_template_that_nobody_publishes(fresh_lab: Lab) -> None:
+    service = fresh_lab.domain.enrollment_service_dn()
+    with fresh_lab.domain.restored(service):
+        fresh_lab.domain.replace(service, {"certificateTemplates": ["WebServer"]})
+        document = read(fresh_lab, credential(READER))
+    assert named(document.security_principals.value, "CONN1")
+
+
 @pytest.mark.parametrize("down_level", [False, True], ids=["kerberos", "simple"])
 @pytest.mark.parametrize(
     ("account", "said"),
