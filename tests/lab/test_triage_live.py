@@ -195,7 +195,7 @@ def test_since(fresh_lab: Lab) -> None:
     plant(fresh_lab)
     assert counts(triage(fresh_lab, *hosts(fresh_lab), "--since", "150m"))["rpc_server_unavailable"] == 1
     assert counts(triage(fresh_lab, *hosts(fresh_lab), "--since", "60d"))["rpc_server_unavailable"] == 3
-    later = (NOW + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    later = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
     nothing = triage(fresh_lab, *hosts(fresh_lab), "--since", later, code=0)
     assert nothing.problems == () and nothing.records == 9, "what they hold is said all the same"
 

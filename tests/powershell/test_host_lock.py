@@ -21,7 +21,7 @@ from tests.powershell.windows_like import WindowsLike
 __all__ = ["host"]
 WHO = "CONTOSO\\anna on PC7"
 AT_ONCE = 6
-ROUNDS = 25
+ROUNDS = 15
 FREE = {"Run": None, "Who": None, "Until": None}
 
 

@@ -20,7 +20,7 @@ MAX_ENVELOPE = 500 * 1024
 """Bytes; Windows' MaxEnvelopeSizekb."""
 MAX_SHELLS = 30
 """Windows' MaxShellsPerUser."""
-ABANDONED = 120
+ABANDONED = 60
 """Seconds after which a session that nobody asked for anything is closed when a new one is made."""
 
 
