@@ -26,7 +26,7 @@ from tests.lab.estate import Lab
 from tests.lab.program import WRONG, environment
 from tests.lab.winrm.faults import Clear, Drop, Failure, Rewrite
 
-pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TALKATIVE = """
 import logging, sys, threading, traceback
