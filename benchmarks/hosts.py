@@ -13,7 +13,8 @@ from typing import Any
 
 from benchmarks.measuring import Pairs, Row, in_turn, show
 from remediate.cli.collectors import collector_call, collector_source
-from remediate.engine.collect import SIDE_BY_SIDE, HostRequest, Wanted, collect
+from remediate.engine.collect import HostRequest, Wanted, collect
+from remediate.engine.side_by_side import SIDE_BY_SIDE
 from remediate.model.secret import Secret
 from remediate.transports.credentials import Credential
 from remediate.transports.winrm import run_collector

@@ -14,7 +14,8 @@ import msgspec
 
 from remediate.cli.collectors import collector_call, collector_source
 from remediate.cli.options import DIRECTORY_PATIENCE, FactOptions, trusted
-from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, patiently, silent
+from remediate.engine.collect import HostRequest, HostRole, HostSource, Progress, Wanted, collect, silent
+from remediate.engine.side_by_side import patiently
 from remediate.facts.documents import IntuneObject, Snapshot
 from remediate.model.errors import UsageError
 from remediate.transports.credentials import Credential, Logon

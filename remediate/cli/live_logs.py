@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from remediate.cli.options import DIRECTORY_PATIENCE, FactOptions, trusted
-from remediate.engine.collect import SIDE_BY_SIDE, Progress, enrollment_service_hosts, patiently
+from remediate.engine.collect import Progress, enrollment_service_hosts, not_tried
+from remediate.engine.side_by_side import as_they_end, patiently
 from remediate.model.errors import DocumentError, RemediateError, TransportError
 from remediate.model.utc import utc_text
 from remediate.transports.credentials import Credential, Logon
@@ -27,8 +27,6 @@ from remediate.triage.sources_origin import Item, Origin
 
 # Logs of hosts are read so far back where no time is given: what is asked is what goes wrong now.
 DAYS = 7
-# How long a wait for hosts may keep Ctrl-C waiting on Windows.
-_PATIENCE_SECONDS = 0.2
 
 ReadHost = Callable[[str], str]
 """Returns the answer of a host, by its name. Raises TransportError."""
@@ -156,15 +154,15 @@ def _answers(
     waiting = list(hosts)
     while careful and waiting and not refused_by:
         host = waiting.pop(0)
-        answer = patiently(partial(_ask, host, read, told))
+        answer = patiently(partial(_ask, read, told, host))
         yield host, answer
         careful = isinstance(answer, RemediateError)
         refused_by = host.name if isinstance(answer, TransportError) and _refuses(answer) else ""
     if not refused_by:
-        yield from _side_by_side(waiting, read, told)
+        yield from ((waiting[at], future.result()) for at, future in as_they_end(waiting, partial(_ask, read, told)))
         return
     for host in waiting:
-        yield host, TransportError("it was not tried", why=f"{refused_by} refused the account", do="Mend that first.")
+        yield host, not_tried(refused_by)
 
 
 def _refuses(error: TransportError) -> bool:
@@ -174,23 +172,7 @@ def _refuses(error: TransportError) -> bool:
     return error.code in LOGON_REFUSED
 
 
-def _side_by_side(hosts: Sequence[Host], read: ReadHost, told: Progress) -> Iterator[Answer]:
-    if not hosts:
-        return
-    pool = ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(hosts)), thread_name_prefix="host")
-    try:
-        pending: dict[Future[LogDocument | RemediateError], Host] = {
-            pool.submit(_ask, host, read, told): host for host in hosts
-        }
-        while pending:
-            done, _ = wait(pending, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield pending.pop(future), future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _ask(host: Host, read: ReadHost, told: Progress) -> LogDocument | RemediateError:
+def _ask(read: ReadHost, told: Progress, host: Host) -> LogDocument | RemediateError:
     told(host.name, "reading")
     try:
         document = decode(read(host.name), host=host.name)

@@ -7,11 +7,11 @@ the sources are given, and what they return is the same text that a bundle holds
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 import msgspec
 
+from remediate.engine.side_by_side import all_of, patiently
 from remediate.facts.callers import account_of
 from remediate.facts.directory import netbios_name_of
 from remediate.facts.documents import (
@@ -26,15 +26,8 @@ from remediate.facts.documents import (
 from remediate.model.errors import DocumentError, RemediateError, TransportError, UsageError
 from remediate.model.utc import utc_now
 
-T = TypeVar("T")
 HostRole = Literal["ca", "connector"]
 HostDocument = CaDocument | ConnectorDocument
-
-# A host that answers at once takes about a second, so more threads than this gain nothing on an estate's few hosts.
-SIDE_BY_SIDE = 20
-
-# How long a wait for hosts may keep Ctrl-C waiting: a lock without a timeout cannot be interrupted on Windows.
-_PATIENCE_SECONDS = 0.2
 
 _DOCUMENTS: dict[HostRole, type[HostDocument]] = {"ca": CaDocument, "connector": ConnectorDocument}
 
@@ -92,7 +85,10 @@ def collect(
     first, failed = _begin(directory, wanted, progress)
     hosts = _requests(wanted, first)
     refused = next((one for one in failed if one.code in logon_refused), None)
-    answers = [_not_tried(one, refused) for one in hosts] if refused else _side_by_side(hosts, read_host, progress)
+    if refused:
+        answers: tuple[HostDocument | Failure, ...] = tuple(_not_tried(one, refused) for one in hosts)
+    else:
+        answers = all_of(hosts, lambda one: _read(one, read_host, progress))
     documents = _once_each(answer for answer in answers if not isinstance(answer, Failure))
     failures = (*_without_authority(first, hosts), *(answer for answer in answers if isinstance(answer, Failure)))
     if first and directory:
@@ -143,11 +139,13 @@ def _finish(
     return whole, ()
 
 
+def not_tried(refused_by: str, *, code: str = "") -> TransportError:
+    """Return that a host was left alone, because another target has refused the account."""
+    return TransportError("it was not tried", why=f"{refused_by} refused the account", do="Mend that first.", code=code)
+
+
 def _not_tried(request: HostRequest, refused: Failure) -> Failure:
-    error = TransportError(
-        "it was not tried", why=f"{refused.target} refused the account", do="Mend that first.", code=refused.code
-    )
-    return failure(request.role, request.host, error)
+    return failure(request.role, request.host, not_tried(refused.target, code=refused.code))
 
 
 def _without_authority(directory: DirectoryDocument | None, hosts: Iterable[HostRequest]) -> tuple[Failure, ...]:
@@ -195,38 +193,6 @@ def _requests(wanted: Wanted, directory: DirectoryDocument | None) -> tuple[Host
             for host in _unique(wanted.connectors)
         ),
     )
-
-
-def _side_by_side(
-    requests: tuple[HostRequest, ...], read_host: HostSource, progress: Progress
-) -> tuple[HostDocument | Failure, ...]:
-    """Read all hosts and return their answers in the order of the requests."""
-    if not requests:
-        return ()
-    pool = ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(requests)), thread_name_prefix="host")
-    try:
-        futures = [pool.submit(_read, request, read_host, progress) for request in requests]
-        _until_done(futures)
-        return tuple(future.result() for future in futures)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def patiently(read: Callable[[], T]) -> T:
-    """Return what `read` returns. It runs beside: Ctrl-C does not reach a name look-up, nor a socket on Windows."""
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="directory")
-    try:
-        future = pool.submit(read)
-        _until_done([future])
-        return future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _until_done(futures: list[Future[T]]) -> None:
-    pending = set(futures)
-    while pending:
-        _done, pending = wait(pending, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
 
 
 def _read(request: HostRequest, read_host: HostSource, progress: Progress) -> HostDocument | Failure:

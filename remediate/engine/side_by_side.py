@@ -1,25 +1,51 @@
-"""Targets side by side, what belongs to one target one after the other: with many hosts a window stays short.
+"""Work on several targets at once, which Ctrl-C interrupts: it does not reach a name look-up, nor a socket on Windows.
 
-What reads, takes locks and gives them back goes this way, and of what writes only what is the same on each host.
+Reading goes this way, taking locks and giving them back, and of what writes only what is the same on each host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-# As many hosts as collection reads at once.
+# A host that answers at once takes about a second, so more threads than this gain nothing on an estate's few hosts.
 SIDE_BY_SIDE = 20
 # How long a wait may keep Ctrl-C waiting: a lock without a timeout cannot be interrupted on Windows.
 _PATIENCE_SECONDS = 0.2
 
 
+def as_they_end(items: Sequence[T], work: Callable[[T], R]) -> Iterator[tuple[int, Future[R]]]:
+    """Yield the number of each item and what has come of it, as they end. On Ctrl-C what is under way is left alone."""
+    if not items:
+        return
+    pool = ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(items)), thread_name_prefix="target")
+    try:
+        pending = {pool.submit(work, item): at for at, item in enumerate(items)}
+        while pending:
+            done, _ = wait(pending, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield pending.pop(future), future
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def all_of(items: Sequence[T], work: Callable[[T], R]) -> tuple[R, ...]:
+    """Return what the work gives for each item, in their order. Raises the first error, when all have ended."""
+    ended = dict(as_they_end(items, work))
+    return tuple(ended[at].result() for at in range(len(items)))
+
+
+def patiently(read: Callable[[], R]) -> R:
+    """Return what `read` returns, or raise what it raises; Ctrl-C is obeyed meanwhile."""
+    return all_of([read], lambda one: one())[0]
+
+
 def by_target(items: Iterable[T], target: Callable[[T], str], work: Callable[[T], R]) -> tuple[R, ...]:
-    """Return what the work gives for each item, in the order of the items.
+    """Return what the work gives for each item, in the order of the items; one target's own are done one by one.
 
     The first target goes ahead alone: what it refuses, a password above all, is refused once and not by every target.
     Raises what it raises at once; of the others the first error, when all have ended.
@@ -28,29 +54,11 @@ def by_target(items: Iterable[T], target: Callable[[T], str], work: Callable[[T]
     for at, item in enumerate(items):
         groups.setdefault(target(item), []).append((at, item))
     ahead, *others = groups.values() if groups else ([],)
-    found = {at: work(item) for at, item in ahead}
-    for part in _together(others, work):
+
+    def one_by_one(group: list[tuple[int, T]]) -> dict[int, R]:
+        return {at: work(item) for at, item in group}
+
+    found = one_by_one(ahead)
+    for part in all_of(others, one_by_one):
         found |= part
     return tuple(found[at] for at in sorted(found))
-
-
-def _together(groups: list[list[tuple[int, T]]], work: Callable[[T], R]) -> Iterable[dict[int, R]]:
-    if not groups:
-        return []
-    pool = ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(groups)), thread_name_prefix="target")
-    try:
-        futures = [pool.submit(_one_by_one, group, work) for group in groups]
-        _until_done(futures)
-        return [future.result() for future in futures]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _one_by_one(group: list[tuple[int, T]], work: Callable[[T], R]) -> dict[int, R]:
-    return {at: work(item) for at, item in group}
-
-
-def _until_done(futures: list[Future[dict[int, R]]]) -> None:
-    pending = set(futures)
-    while pending:
-        _done, pending = wait(pending, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)

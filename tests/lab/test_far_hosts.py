@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from remediate.cli.collectors import collector_call, collector_source
-from remediate.engine.collect import SIDE_BY_SIDE, HostRequest, Wanted, collect
+from remediate.engine.collect import HostRequest, Wanted, collect
+from remediate.engine.side_by_side import SIDE_BY_SIDE
 from remediate.facts.documents import Snapshot
 from remediate.model.plan import digest, seal
 from remediate.model.secret import Secret
