@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from remediate.cli.options import FactOptions
-from remediate.engine.returned import DIRECTORY
 from remediate.model.errors import RemediateError
-from remediate.model.plan import Plan
+from remediate.model.plan import DIRECTORY, Plan
 
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer

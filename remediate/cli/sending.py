@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from remediate.engine.returned import DIRECTORY
 from remediate.model.journal import JournalLine
+from remediate.model.plan import DIRECTORY
 from remediate.model.utc import utc_now
 from remediate.runs.folder import RunFolder
 from remediate.runs.sent import SentFiles, host_file

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remediate.cli.options import DIRECTORY_PATIENCE, trusted
-from remediate.engine.returned import DIRECTORY, target_of
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import RefusedError
-from remediate.model.plan import Plan
+from remediate.model.plan import DIRECTORY, Plan, directory_of, target_of
 from remediate.transports.credentials import Credential, Logon
 
 if TYPE_CHECKING:
@@ -69,7 +68,6 @@ def _open(
 
 
 def _controller(plan: Plan) -> str:
-    for item in plan.targets:
-        if item.kind == DIRECTORY:
-            return item.name
+    if directory := directory_of(plan):
+        return directory.name
     raise RefusedError("the plan names no domain controller", where="the plan", do="Plan again with the directory.")

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from remediate.actions.writing import Writer
-from remediate.engine.returned import DIRECTORY, target_of
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import RefusedError
 from remediate.model.journal import JournalLine
-from remediate.model.plan import Plan
+from remediate.model.plan import Plan, target_of
 from remediate.model.utc import utc_text
 
 # A digest may be given short, as long as nobody can mistake it; change control's own copy is the whole one.
@@ -79,7 +78,7 @@ def _check_identity(plan: Plan, name: str, writer: Writer) -> None:
 
 def _planned_identity(plan: Plan, target: str) -> dict[str, str]:
     for item in plan.targets:
-        if target == (DIRECTORY if item.kind == DIRECTORY else item.name.lower()):
+        if target == item.target:
             return item.identity
     return {}
 

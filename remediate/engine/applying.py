@@ -15,12 +15,11 @@ import msgspec
 
 from remediate.actions.states import REVISION, Table, before_and_after
 from remediate.actions.writing import Drift, WriteFailed, Writer
-from remediate.engine.returned import target_of
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import DocumentError, ExitCode, RefusedError, RemediateError
 from remediate.model.journal import Event, JournalLine
 from remediate.model.places import ServicePlace
-from remediate.model.plan import RESTART, Action, Plan
+from remediate.model.plan import RESTART, Action, Plan, target_of
 from remediate.model.utc import utc_text
 
 SOURCE = "apply"

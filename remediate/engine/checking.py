@@ -12,11 +12,10 @@ import msgspec
 from remediate.actions.writing import Writer
 from remediate.engine.admission import check_identities
 from remediate.engine.applying import Step, read_steps
-from remediate.engine.returned import target_of
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import ExitCode, RefusedError, RemediateError, TransportError
 from remediate.model.journal import JournalLine
-from remediate.model.plan import Action, Plan
+from remediate.model.plan import Action, Plan, target_of
 
 UNREAD = "not read"
 

@@ -14,11 +14,8 @@ from remediate.actions.states import REVISION, before_and_after
 from remediate.engine.chronology import in_order
 from remediate.model.errors import RefusedError
 from remediate.model.journal import Event, JournalLine
-from remediate.model.places import DirectoryPlace
-from remediate.model.plan import RESTART, Action, Plan
+from remediate.model.plan import RESTART, Action, Plan, target_of
 from remediate.model.result import RunResult, StepResult, Table
-
-DIRECTORY = "directory"
 
 # The longest value that is shown; a descriptor is longer.
 _SHOWN = 80
@@ -40,11 +37,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     def is_done(self) -> bool:
         """Whether the action is as the plan wants it."""
         return self.state in ("done", "as wanted")
-
-
-def target_of(action: Action) -> str:
-    """Return the name of the folder's target that an action belongs to."""
-    return DIRECTORY if isinstance(action.place, DirectoryPlace) else action.place.host.lower()
 
 
 def check(result: RunResult, plan: Plan, digest: str, *, where: str) -> None:

@@ -12,12 +12,11 @@ from typing import Literal
 import msgspec
 
 from remediate.actions.rights import ADMINISTRATOR, attributes_written, held, right_to_write, service_control
-from remediate.engine.returned import DIRECTORY, target_of
 from remediate.facts.documents import CaDocument, ConnectorDocument, Entry, Reading, Snapshot
 from remediate.model.errors import RemediateError
 from remediate.model.fact import Fact, Unreadable
 from remediate.model.places import DirectoryPlace, ServicePlace
-from remediate.model.plan import Action, Plan
+from remediate.model.plan import DIRECTORY, Action, Plan, target_of
 
 AskDirectory = Callable[[Sequence[str]], Mapping[str, Entry]]
 """Returns by objectGUID the objects with these, asked for EFFECTIVE of `actions.rights`. Raises RemediateError."""

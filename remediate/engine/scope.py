@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from remediate.adcs.thumbprint import as_thumbprint
-from remediate.engine.returned import DIRECTORY, target_of
 from remediate.facts.directory import unreadable_sources
 from remediate.facts.documents import CaDocument, ConnectorDocument, Snapshot
 from remediate.facts.estate import Estate
@@ -14,7 +13,7 @@ from remediate.facts.hosts import short_name
 from remediate.model.errors import UnknownFact
 from remediate.model.fact import Fact
 from remediate.model.finding import ALL_OF_IT, Target, Unknown
-from remediate.model.plan import Action, Obtains, TargetIdentity
+from remediate.model.plan import DIRECTORY, Action, Obtains, TargetIdentity, target_of
 
 # Facts that only inform: no finding and no guard depends on them.
 INFORMING_CA = ("pending_requests", "ping", "disable_extension_list", "enabled_eku_for_defined_ca_cert")
@@ -50,7 +49,7 @@ def targets(estate: Estate) -> Iterator[TargetIdentity]:
         guid = estate.directory.domain.object_guid if domain else ""
         name = _dns_name(estate.directory.root_dse.text_or("defaultNamingContext"))
         said = _said(domain=name if guid else "", domain_objectGUID=guid)
-        yield TargetIdentity(kind="directory", name=estate.directory.server, identity=said)
+        yield TargetIdentity(kind=DIRECTORY, name=estate.directory.server, identity=said)
     for document in estate.snapshot.certification_authorities:
         hashes = document.ca_cert_hash.if_known() or []
         thumbprint = as_thumbprint(hashes[-1]) if hashes else ""
@@ -88,8 +87,7 @@ def unidentified(actions: Iterable[Action], identities: Iterable[TargetIdentity]
     """Yield every target that is to be changed and could not be told from another of its name."""
     changed = {target_of(action) for action in actions}
     for item in identities:
-        name = DIRECTORY if item.kind == DIRECTORY else item.name.lower()
-        for proof in _PROOF[item.kind] if name in changed else ():
+        for proof in _PROOF[item.kind] if item.target in changed else ():
             if proof not in item.identity:
                 why = "it was not read, and without it nobody can tell this target from another of its name"
                 target = Target("estate" if item.kind == DIRECTORY else item.kind, item.name)

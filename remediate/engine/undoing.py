@@ -15,7 +15,6 @@ import msgspec
 from remediate import __version__
 from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, REVISION, Table
 from remediate.engine.chronology import in_order
-from remediate.engine.returned import target_of
 from remediate.model.errors import RefusedError
 from remediate.model.finding import NotPlanned
 from remediate.model.journal import JournalLine
@@ -31,6 +30,7 @@ from remediate.model.plan import (
     ServiceState,
     State,
     TemplateState,
+    target_of,
 )
 from remediate.model.utc import utc_text
 

@@ -14,13 +14,13 @@ import msgspec
 from remediate.actions.states import REVISION, before_and_after, holds
 from remediate.actions.writing import Writer
 from remediate.engine.planning import PlanOptions, make_plan
-from remediate.engine.returned import Standing, target_of
+from remediate.engine.returned import Standing
 from remediate.engine.side_by_side import by_target
 from remediate.facts.documents import Snapshot
 from remediate.model.errors import ExitCode, RemediateError
 from remediate.model.finding import Finding, Target, Unknown
 from remediate.model.places import PublishingPlace, TemplatePlace
-from remediate.model.plan import Action, Plan
+from remediate.model.plan import Action, Plan, target_of
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):

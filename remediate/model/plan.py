@@ -13,10 +13,12 @@ import msgspec
 
 from remediate.model.errors import DocumentError, ExitCode, RefusedError
 from remediate.model.finding import Finding, NotPlanned, Refusal, Target, Unknown
-from remediate.model.places import Place
+from remediate.model.places import DirectoryPlace, Place
 from remediate.model.secret import refuse_to_encode
 
 PLAN_FORMAT = "1.0"
+# The target that every domain controller of the domain is; all others are hosts.
+DIRECTORY = "directory"
 # The kind of an action that writes nothing: it is owed whatever stands there.
 RESTART = "restart_service"
 # What --json prints beside a plan: the rights of whoever made it. It is no part of what is approved; nothing reads it.
@@ -108,6 +110,16 @@ class TargetIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     name: str
     identity: dict[str, str]
 
+    @property
+    def target(self) -> str:
+        """What `target_of` calls it in actions."""
+        return DIRECTORY if self.kind == DIRECTORY else self.name.lower()
+
+
+def target_of(action: Action) -> str:
+    """Return the target that an action is carried out on: the directory, or a host's DNS name in lower case."""
+    return DIRECTORY if isinstance(action.place, DirectoryPlace) else action.place.host.lower()
+
 
 class Obtains(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     """Who can obtain a certificate: `name` is `own`, `own (may request for others)`, `any` or
@@ -177,6 +189,11 @@ def seal(plan: Plan) -> bytes:
     text = canonical(plan)
     body = {"plan_id": hashlib.sha256(text).hexdigest(), **msgspec.json.decode(text)}
     return msgspec.json.format(_ENCODER.encode(body), indent=2) + b"\n"
+
+
+def directory_of(plan: Plan) -> TargetIdentity | None:
+    """Return the directory among a plan's targets."""
+    return next((item for item in plan.targets if item.kind == DIRECTORY), None)
 
 
 def unseal(text: bytes, *, where: str) -> tuple[Plan, str]:

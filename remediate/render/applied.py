@@ -7,10 +7,10 @@ from collections.abc import Container, Iterable, Iterator
 import msgspec
 
 from remediate.engine.applying import Step
-from remediate.engine.returned import Standing, target_of
+from remediate.engine.returned import Standing
 from remediate.engine.verifying import Verification
 from remediate.model.finding import Finding
-from remediate.model.plan import AT_ONCE, RESTART, Action
+from remediate.model.plan import AT_ONCE, RESTART, Action, target_of
 from remediate.render.documents import (
     ActionStanding,
     AppliedDocument,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediate.engine.checking import ActionCheck, Check
-from remediate.engine.returned import target_of
 from remediate.model.errors import ExitCode
+from remediate.model.plan import target_of
 from remediate.render.applied import drift_lines
 from remediate.render.documents import CheckDocument, RightStanding, TargetStanding, drifted_values
 from remediate.render.text import Line, wrap

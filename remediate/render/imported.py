@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from remediate.engine.returned import Standing, differences, owed_restarts, standings, target_of
+from remediate.engine.returned import Standing, differences, owed_restarts, standings
 from remediate.model.journal import JournalLine
-from remediate.model.plan import Plan
+from remediate.model.plan import Plan, target_of
 from remediate.model.result import RunResult
 from remediate.render.documents import ActionStanding, ImportDocument, ImportedResult
 

@@ -17,7 +17,7 @@ from remediate.actions.writing import Drift, Holder, WriteFailed
 from remediate.adcs.replication import Stamp, written_once
 from remediate.model.errors import RemediateError, TransportError
 from remediate.model.places import DirectoryPlace
-from remediate.model.plan import Action
+from remediate.model.plan import DIRECTORY, Action
 from remediate.transports.credentials import Credential
 from remediate.transports.ldap_write_session import WritableController
 from remediate.transports.ldap_write_states import (
@@ -62,7 +62,7 @@ class DirectoryWriter:
     @property
     def target(self) -> str:
         """The directory, whichever controller serves it."""
-        return "directory"
+        return DIRECTORY
 
     @property
     def host(self) -> str:

@@ -8,10 +8,9 @@ import msgspec
 import pytest
 
 from remediate.engine.planning import PlanOptions, make_plan
-from remediate.engine.returned import target_of
 from remediate.facts.documents import Entry, Snapshot
 from remediate.model.fact import Fact
-from remediate.model.plan import Plan, digest, seal
+from remediate.model.plan import Plan, digest, seal, target_of
 from remediate.render.powershell.handover import handover
 from remediate.transports.bundle import read_bundle
 

@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from remediate.actions.states import before_and_after
-from remediate.engine.returned import target_of
 from remediate.model.finding import Target
 from remediate.model.places import RegistryPlace, ServicePlace, TemplatePlace
-from remediate.model.plan import Action, Plan, RegistryState, ServiceState, TargetIdentity, TemplateState, digest
+from remediate.model.plan import (
+    Action,
+    Plan,
+    RegistryState,
+    ServiceState,
+    TargetIdentity,
+    TemplateState,
+    digest,
+    target_of,
+)
 from remediate.model.result import RunResult, read_result
 
 HOST, OTHER_HOST = "ca01.contoso.test", "ca02.contoso.test"

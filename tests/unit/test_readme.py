@@ -14,9 +14,8 @@ from remediate.cli.main import main
 from remediate.engine.applying import Window, carry_out
 from remediate.engine.checking import check_all
 from remediate.engine.registry import every
-from remediate.engine.returned import target_of
 from remediate.engine.verifying import Verification, stands_now
-from remediate.model.plan import Action, Plan, unseal
+from remediate.model.plan import Action, Plan, target_of, unseal
 from remediate.render.applied import Run, applied, applied_lines
 from remediate.render.applied_check import check_document, check_lines
 from remediate.render.documents import ApprovalDescription

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from remediate.engine.returned import DIRECTORY
-from remediate.model.plan import Action, Plan, TargetIdentity
+from remediate.model.plan import Action, Plan, directory_of
 from remediate.render.powershell.paragraphs import Told, titled
 from remediate.render.powershell.reasons import reasons
 from remediate.render.powershell.steps import ScriptTarget, computer_name, entries
@@ -49,11 +48,6 @@ def where(plan: Plan, target: ScriptTarget) -> tuple[str, ...]:
     domain = directory.identity.get("domain", "") if directory else ""
     member = f"any member of the domain {domain}" if domain else f"any member of the domain of {server}"
     return f"{member}; every other domain is refused", f"reads and writes at {server}, where the plan's facts were read"
-
-
-def directory_of(plan: Plan) -> TargetIdentity | None:
-    """Return the directory among a plan's targets."""
-    return next((item for item in plan.targets if item.kind == DIRECTORY), None)
 
 
 def needed(plan: Plan, target: ScriptTarget) -> str:

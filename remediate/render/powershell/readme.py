@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from remediate.engine.returned import DIRECTORY
-from remediate.model.plan import RESTART, Plan
-from remediate.render.powershell.header import directory_of, needed, rights, where
+from remediate.model.plan import DIRECTORY, RESTART, Plan, directory_of
+from remediate.render.powershell.header import needed, rights, where
 from remediate.render.powershell.paragraphs import Told, titled
 from remediate.render.powershell.reasons import reasons
 from remediate.render.powershell.steps import ScriptTarget, entries

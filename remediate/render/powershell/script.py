@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from remediate.model.plan import Plan
+from remediate.model.plan import Plan, directory_of
 from remediate.render.powershell.header import Kind, description
 from remediate.render.powershell.library import functions_for
 from remediate.render.powershell.literal import data, literal
@@ -149,7 +149,8 @@ def _parameters(kind: Kind, *, uses_directory: bool) -> Iterator[dict[str, Code]
 
 
 def _directory_parameters(plan: Plan) -> str:
-    server = next((item.name for item in plan.targets if item.kind == "directory"), "")
+    directory = directory_of(plan)
+    server = directory.name if directory else ""
     return f",\n    [string] $Server = {literal(server)},\n    [switch] $SecureSocketLayer"
 
 

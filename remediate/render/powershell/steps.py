@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from remediate.actions.states import DESCRIPTOR, Table, before_and_after
-from remediate.engine.returned import DIRECTORY
 from remediate.model.places import (
     DirectoryPlace,
     ExclusionPlace,
@@ -19,7 +18,7 @@ from remediate.model.places import (
     ServicePlace,
     TemplatePlace,
 )
-from remediate.model.plan import Action, Plan, TargetIdentity
+from remediate.model.plan import DIRECTORY, Action, Plan, TargetIdentity
 from remediate.render.powershell.literal import StateTable, Value
 
 # Numbers that the scripts show in hexadecimal, for most of them are flags; revisions are counted.
