@@ -95,8 +95,7 @@ def _items(live: Live, credential: Credential, read: ReadHost, origin: Origin, *
 
 
 def _failed(target: str, error: RemediateError) -> Skipped:
-    why = f" ({error.why})" if error.why else ""
-    return Skipped(source=target, what=f"{error.what}{why}. {error.do}".rstrip())
+    return Skipped(source=target, what=f"{error.in_short}. {error.do}".rstrip())
 
 
 def _asks_directory(options: FactOptions) -> bool:

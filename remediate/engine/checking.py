@@ -103,10 +103,10 @@ def _target(plan: Plan, name: str, writer: Writer, account: _Account) -> TargetC
     try:
         check_identities(plan, {name: writer})
     except RefusedError as error:
-        return TargetCheck(name=name, state="another", detail=_why(error))
+        return TargetCheck(name=name, state="another", detail=error.in_short)
     except RemediateError as error:
         account.heard(error, name)
-        return TargetCheck(name=name, state=UNREAD, detail=_why(error))
+        return TargetCheck(name=name, state=UNREAD, detail=error.in_short)
     return TargetCheck(name=name, state="the plan's")
 
 
@@ -120,7 +120,7 @@ def _action(plan: Plan, action: Action, writers: Mapping[str, Writer], lines: tu
         (step,) = read_steps(msgspec.structs.replace(plan, actions=(action,)), writers, lines)
     except RemediateError as error:
         verdict = "refused" if isinstance(error, RefusedError) else UNREAD
-        return ActionCheck(action=action, verdict=verdict, lacks=lacks, why_unread=_why(error), why_untold=untold)
+        return ActionCheck(action=action, verdict=verdict, lacks=lacks, why_unread=error.in_short, why_untold=untold)
     return ActionCheck(action=action, verdict=step.verdict, lacks=lacks, why_untold=untold, step=step)
 
 
@@ -128,8 +128,4 @@ def _lacks(action: Action, writer: Writer) -> tuple[str | None, str]:
     try:
         return writer.lacks(action), ""
     except RemediateError as error:
-        return None, _why(error)
-
-
-def _why(error: RemediateError) -> str:
-    return f"{error.what} ({error.why})" if error.why else error.what
+        return None, error.in_short

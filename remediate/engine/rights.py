@@ -69,7 +69,7 @@ def _asked(plan: Plan, ask: AskDirectory) -> tuple[Mapping[str, Entry], str]:
     try:
         return ask(known) if known else {}, "the directory does not show this object to the account"
     except RemediateError as error:
-        return {}, _sentence(error)
+        return {}, error.in_short
 
 
 def _on_object(action: Action, entry: Entry | None, why: str) -> Iterator[Right]:
@@ -78,7 +78,7 @@ def _on_object(action: Action, entry: Entry | None, why: str) -> Iterator[Right]
     try:
         states = held(needed, entry) if entry else states
     except RemediateError as error:
-        why = _sentence(error)
+        why = error.in_short
     for right, there in states.items():
         on = place.dn if isinstance(place, DirectoryPlace) else ""
         yield _right(action, right, there, on=on, why=why)
@@ -112,17 +112,9 @@ def _together(rights: Iterable[Right]) -> tuple[Right, ...]:
 
 def _document(host: str, snapshot: Snapshot) -> HostDocument | None:
     documents: tuple[HostDocument, ...] = (*snapshot.certification_authorities, *snapshot.connectors)
-    return next((one for one in documents if _name(one) == host.lower()), None)
-
-
-def _name(document: HostDocument) -> str:
-    return (document.machine.dns_host_name.if_known() or document.machine.computer_name).lower()
+    return next((one for one in documents if one.machine.name.lower() == host.lower()), None)
 
 
 def _account(target: str, snapshot: Snapshot) -> str:
     document: Reading | None = snapshot.directory if target == DIRECTORY else _document(target, snapshot)
     return document.read_as if document else ""
-
-
-def _sentence(error: RemediateError) -> str:
-    return f"{error.what} ({error.why})" if error.why else error.what

@@ -59,7 +59,7 @@ def targets(estate: Estate) -> Iterator[TargetIdentity]:
 
 
 def _host(estate: Estate, kind: str, document: CaDocument | ConnectorDocument, **more: str) -> TargetIdentity:
-    name = document.machine.dns_host_name.if_known() or document.machine.computer_name
+    name = document.machine.name
     computer = estate.directory.computer(name) if estate.snapshot.directory is not None else None
     guid = computer.object_guid if computer is not None else ""
     said = _said(

@@ -44,6 +44,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     os_version: Fact[str] = msgspec.field(default_factory=_unreported)
     powershell_version: str = ""
 
+    @property
+    def name(self) -> str:
+        """The DNS name by which it knows itself; where that could not be read, its computer name."""
+        return self.dns_host_name.if_known() or self.computer_name
+
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """A Windows service as Win32_Service gives it: `state` and `start_mode` are never localised there."""

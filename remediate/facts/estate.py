@@ -298,7 +298,7 @@ def _names_of(ca: CertificationAuthority) -> tuple[str, str]:
 
 def _belongs(service: EnrollmentService, document: CaDocument) -> bool:
     """A host's facts belong to an enrollment service of its host and, where the host has told it, of its name."""
-    host = document.machine.dns_host_name.if_known() or document.machine.computer_name
+    host = document.machine.name
     same_host = host.lower() == service.host.lower() or host.lower() == short_name(service.host).lower()
     name = document.common_name.if_known()
     return same_host and (name is None or service.is_of(name))

@@ -81,7 +81,7 @@ class CertificationAuthority(Addressed):
         if self.service is not None and self.service.host:
             return self.service.host
         if self._document is not None:
-            return self._document.machine.dns_host_name.if_known() or self._document.machine.computer_name
+            return self._document.machine.name
         return self._failure.target if self._failure else ""
 
     @property
@@ -279,7 +279,7 @@ class ConnectorHost(Addressed):
         """Its DNS name, or the name that was asked for."""
         if self._document is None:
             return self._failure.target if self._failure else ""
-        return self._document.machine.dns_host_name.if_known() or self._document.machine.computer_name
+        return self._document.machine.name
 
     name = host
 

@@ -30,11 +30,15 @@ class RemediateError(Exception):
         self.what, self.where, self.why, self.do = what, where, why, do
         super().__init__(what)
 
+    @property
+    def in_short(self) -> str:
+        """What happened and why, where the place is told already."""
+        return f"{self.what} ({self.why})" if self.why else self.what
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        reason = f" ({self.why})" if self.why else ""
         advice = f" {self.do}" if self.do else ""
-        return f"{place}{self.what}{reason}.{advice}"
+        return f"{place}{self.in_short}.{advice}"
 
 
 class UsageError(RemediateError):

@@ -203,7 +203,7 @@ def _only(documents: Sequence[DirectoryDocument], name: str) -> DirectoryDocumen
 
 
 def _host(document: CaDocument | ConnectorDocument) -> str:
-    return (document.machine.dns_host_name.if_known() or document.machine.computer_name).lower()
+    return document.machine.name.lower()
 
 
 def _per_host(documents: Iterable[HostDocument]) -> tuple[HostDocument, ...]:
