@@ -187,8 +187,7 @@ function Confirm-CertutilKey {
         [Parameter(Mandatory = $true)] [string] $Key,
         [Parameter(Mandatory = $true)] [string] $Name
     )
-    $root = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration'
-    $target = "$root\$(Get-ActiveName -Key $root)"
+    $target = Get-ActiveCaKey
     if ($CertutilName -like 'policy\*') {
         $target = "$target\PolicyModules\$(Get-ActiveName -Key "$target\PolicyModules")"
     }
@@ -199,6 +198,17 @@ function Confirm-CertutilKey {
     if ($written -eq "$Key\$Name") { return }
     $message = "certutil would write to $written now; approved was $Key\$Name."
     throw (New-StateError -Id 'RemediateRefused' -Message $message)
+}
+
+function Get-ActiveCaKey {
+    <#
+    .SYNOPSIS
+    Gives the path of the key of the CA that is the one in use on this host. Without one it throws.
+    #>
+    [OutputType([string])]
+    param()
+    $root = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration'
+    return "$root\$(Get-ActiveName -Key $root)"
 }
 
 function Get-ActiveName {

@@ -10,9 +10,9 @@ function Confirm-RequestRight {
     #>
     param([Parameter(Mandatory = $true)] [hashtable] $Token)
     if ($Token.ContainsKey('RequestRight')) { return }
-    $root, $may, $why = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration', $null, 'it is absent'
+    $may, $why = $null, 'it is absent'
     try {
-        $opened = Get-RegistryKey -Key "$root\$(Get-ActiveName -Key $root)"
+        $opened = Get-RegistryKey -Key (Get-ActiveCaKey)
         if ($null -ne $opened -and $opened.GetValueNames() -contains 'Security') {
             # CA_ACCESS_OFFICER (certadm.h; [MS-CSRA] 3.1.1.7)
             $may = Test-DescriptorRight -Descriptor ([byte[]] $opened.GetValue('Security')) -Token $Token -Right 2

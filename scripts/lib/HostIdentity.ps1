@@ -15,7 +15,7 @@ function Get-HostIdentity {
     if ($null -ne $key) { $identity.MachineGuid = Get-RegistryText -OpenKey $key -Name 'MachineGuid' }
     $root = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration'
     if ($null -eq (Get-RegistryKey -Key $root)) { return $identity }
-    $configuration = Get-RegistryKey -Key "$root\$(Get-ActiveName -Key $root)"
+    $configuration = Get-RegistryKey -Key (Get-ActiveCaKey)
     if ($null -ne $configuration -and $configuration.GetValueNames() -contains 'CACertHash') {
         $hashes = @([string[]] $configuration.GetValue('CACertHash'))
         $current = if ($hashes.Count -gt 0) { $hashes[-1] -replace '\s', '' } else { '' }

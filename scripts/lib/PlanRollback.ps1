@@ -19,7 +19,7 @@ function New-RollbackStep {
     [array]::Reverse($steps)
     foreach ($step in $steps) {
         $record = Get-EarlierStep -Earlier $Change -Id $step.Id
-        if ($null -eq $record -or @('begun', 'changed') -notcontains $record.outcome) { continue }
+        if (-not (Test-WrittenStep -Record $record)) { continue }
         if ($step.Kind -eq 'restart_service') {
             $step.LeftBegun = $record.outcome -eq 'begun'
             if ($step.LeftBegun) { $restarts = $true }

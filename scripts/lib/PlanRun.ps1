@@ -119,8 +119,10 @@ function Invoke-PlanStep {
     if ($WhatIfPreference) { return }
     if ($record['outcome'] -eq 'begun') {
         $done, $stood = 'done', @{ phase = $Result['phase']; exit_code = $Result['exit_code'] }
-        Save-BegunStep -Record $record -Result $Result -Path $Path
-        try { Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write }
+        try {
+            Save-BegunStep -Record $record -Result $Result -Path $Path
+            Write-PlanStep -Entry $Entry -Record $record -Read $Read -Write $Write
+        }
         finally {
             # Where this step was not written after all, the run stands where it stood.
             if (-not (Test-WrittenStep -Record $record)) {
@@ -152,13 +154,11 @@ function Save-BegunStep {
     $Record['started'] = Format-UtcTime -Time ([datetime]::UtcNow)
     $Record['finished'] = ''
     $Record['detail'] = ''
-    $phase = $Result['phase']
     $Result['phase'] = 'writing'
     $Result['exit_code'] = 4
     try { Save-RunResult -Result $Result -Path $Path }
     catch {
         $Record['outcome'] = 'not reached'
-        $Result['phase'] = $phase
         throw "The record of this run cannot be written to ${Path}: $($_.Exception.Message)"
     }
 }

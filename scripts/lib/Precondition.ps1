@@ -173,8 +173,7 @@ function Confirm-CaIdentity {
     #>
     param([Parameter(Mandatory = $true)] [string] $Thumbprint)
     $ErrorActionPreference = 'Stop'
-    $root = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration'
-    $configuration = Get-RegistryKey -Key "$root\$(Get-ActiveName -Key $root)"
+    $configuration = Get-RegistryKey -Key (Get-ActiveCaKey)
     $hashes = @()
     if ($null -ne $configuration -and $configuration.GetValueNames() -contains 'CACertHash') {
         $hashes = @([string[]] $configuration.GetValue('CACertHash'))
