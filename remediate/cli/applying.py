@@ -280,7 +280,7 @@ class _Watch:
 
         def record(line: JournalLine) -> None:
             append(line)
-            self.has_begun = True
+            self.has_begun |= line.event == "begin"
             (self._begun.add if line.event == "begin" else self._begun.discard)(line.action)
 
         return record

@@ -231,6 +231,23 @@ def test_a_disk_that_is_full_part_way_ends_part_way(
     assert writer.writes == written
 
 
+def test_a_disk_that_is_full_before_the_first_write_ends_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that says of the first action that it is as wanted is no write."""
+    append, lines = RunFolder.append, list[JournalLine]()
+
+    def once(folder: RunFolder, new: JournalLine) -> None:
+        if lines:
+            raise DocumentError("cannot be written", where=str(folder.path), why="No space left on device")
+        lines.append(new)
+        append(folder, new)
+
+    monkeypatch.setattr(RunFolder, "append", once)
+    writer = Watched([])
+    writer.world[1] = before_and_after(VALUE)[1]
+    assert applied_in_memory(monkeypatch, writer) == 1
+    assert ([line.event for line in lines], writer.writes) == (["as wanted"], [])
+
+
 class Refusing(Shut):
     """A target that refuses the account itself."""
 
