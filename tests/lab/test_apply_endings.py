@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from remediate.engine.returned import standings
 from remediate.model.journal import JournalLine
 from remediate.runs.folder import RunFolder
-from tests.lab.change_window import DONE, UNTOUCHED, VALUE, ChangeWindow, change_window
+from tests.lab.change_window import DONE, UNTOUCHED, VALUE, ChangeWindow
 from tests.lab.directory_functions import interrupt
-from tests.lab.estate import Lab
 from tests.lab.program import environment
 from tests.lab.registry_file import number
 from tests.lab.test_interrupt import CTRL_C, terminal
@@ -22,23 +21,12 @@ from tests.lab.windows_hosts import ca_key
 from tests.lab.winrm.faults import Drop, Sleep
 
 pytestmark = pytest.mark.matrix
+CONNECTOR = True
 
 DEADLINE = 10
 LATE = 1.3 * DEADLINE
 """When a silent host carries out after all what it was sent; nobody waits for it any more."""
 SLOW = 3.0
-
-
-@pytest.fixture(scope="module")
-def planned(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChangeWindow]:
-    with change_window(lab, tmp_path_factory.mktemp("window"), connector=True) as window:
-        yield window
-
-
-@pytest.fixture
-def window(planned: ChangeWindow, request: pytest.FixtureRequest) -> ChangeWindow:
-    planned.estate.change_defender(exclude=[r"C:\Data"])
-    return planned.again(request.node.name)
 
 
 def action(window: ChangeWindow, kind: str) -> int:

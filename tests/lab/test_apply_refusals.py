@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,26 +12,14 @@ import pytest
 
 from remediate.runs.folder import alone
 from remediate.runs.lock import held
-from tests.lab.change_window import DONE, UNTOUCHED, ChangeWindow, change_window
+from tests.lab.change_window import DONE, UNTOUCHED, ChangeWindow
 from tests.lab.contoso import READER
-from tests.lab.estate import Lab
 from tests.lab.program import Ended
 from tests.lab.registry_file import lines, text
 from tests.lab.windows_hosts import CRYPTOGRAPHY, ca_key
 from tests.lab.writing_material import writer
 
 Refused = Callable[[ChangeWindow, pytest.MonkeyPatch], Ended]
-
-
-@pytest.fixture(scope="module")
-def planned(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChangeWindow]:
-    with change_window(lab, tmp_path_factory.mktemp("window")) as window:
-        yield window
-
-
-@pytest.fixture
-def window(planned: ChangeWindow, request: pytest.FixtureRequest) -> ChangeWindow:
-    return planned.again(request.node.name)
 
 
 def at(window: ChangeWindow, patch: pytest.MonkeyPatch, after: timedelta) -> Ended:

@@ -20,9 +20,8 @@ import pytest
 
 from remediate.model.plan import digest, unseal
 from remediate.runs.sent import SENT
-from tests.lab.change_window import DONE, ChangeWindow, change_window
+from tests.lab.change_window import DONE, ChangeWindow
 from tests.lab.contoso import ADMIN
-from tests.lab.estate import Lab
 from tests.lab.program import WRONG, environment
 from tests.lab.winrm.faults import Clear, Drop, Failure, Rewrite
 
@@ -42,12 +41,6 @@ threading.excepthook = lambda raised: logging.debug("in a thread: %r", raised.ex
 from remediate.cli.main import program
 program(sys.argv[1:])
 """
-
-
-@pytest.fixture(scope="module")
-def planned(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChangeWindow]:
-    with change_window(lab, tmp_path_factory.mktemp("window")) as window:
-        yield window
 
 
 @pytest.fixture

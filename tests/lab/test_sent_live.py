@@ -14,29 +14,19 @@ import pytest
 from remediate.render.as_sent import call_text, modify_text
 from remediate.runs.folder import RunFolder
 from remediate.runs.sent import host_file
-from tests.lab.change_window import DONE, ChangeWindow, change_window, in_process
+from tests.lab.change_window import DONE, ChangeWindow, in_process
 from tests.lab.estate import Lab
 from tests.lab.hosts import LabHost
 from tests.lab.ldap_messages import changes_of
 from tests.lab.program import remediate
 from tests.lab.winrm.psrp import Asked
 
+CONNECTOR = True
+
 TIME = re.compile(r"^# \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ.*\n", re.MULTILINE)
 FULL = (72, 84, 92)
 """KiB of a disk on which a run's plan and journal begin, and which is full at one thing or another that is to be sent:
 the functions take 52 of them, and each small file 4."""
-
-
-@pytest.fixture(scope="module")
-def planned(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChangeWindow]:
-    with change_window(lab, tmp_path_factory.mktemp("sent"), connector=True) as window:
-        yield window
-
-
-@pytest.fixture
-def window(planned: ChangeWindow, request: pytest.FixtureRequest) -> ChangeWindow:
-    planned.estate.change_defender(exclude=[r"C:\Data"])
-    return planned.again(request.node.name)
 
 
 def kept(run: RunFolder, name: str) -> list[str]:
