@@ -20,6 +20,7 @@ function Get-HostLock {
     $ErrorActionPreference = 'Stop'
     $free = @{ Run = $null; Who = $null; Until = $null }
     $path = Get-HostLockPath
+    if (-not [System.IO.File]::Exists($path)) { return $free }
     return Invoke-HostLockStep -TimeoutSeconds 10 -Step {
         if (-not [System.IO.File]::Exists($path)) { return $free }
         $stream = [System.IO.FileStream]::new($path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read,

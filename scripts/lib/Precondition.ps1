@@ -57,7 +57,7 @@ function Confirm-PlanTime {
     .PARAMETER NotAfter
     When the window closes, in the same form; empty without one.
     .PARAMETER Unfinished
-    What an earlier run of the plan has left half done, which the refusal then says first.
+    Tells what an earlier run of the plan has left half done, which a refusal says first.
     .PARAMETER Now
     The time that is compared.
     #>
@@ -65,7 +65,7 @@ function Confirm-PlanTime {
         [Parameter(Mandatory = $true)] [string] $ExpiresAt,
         [AllowEmptyString()] [string] $NotBefore = '',
         [AllowEmptyString()] [string] $NotAfter = '',
-        [AllowEmptyString()] [string] $Unfinished = '',
+        [scriptblock] $Unfinished = {},
         [datetime] $Now = [datetime]::UtcNow
     )
     $ErrorActionPreference = 'Stop'
@@ -87,7 +87,7 @@ function Confirm-PlanTime {
         $message = "The window for this change closed at $NotAfter; it is $time now."
     }
     if ($message -eq '') { return }
-    if ($Unfinished -ne '') { $message = "$Unfinished This run is refused: $message" }
+    if ($left = [string] (& $Unfinished)) { $message = "$left This run is refused: $message" }
     if (-not $WhatIfPreference) { throw (New-StateError -Id 'RemediateRefused' -Message $message) }
     Write-Warning -Message (ConvertTo-PrintableText -Text "$message Without -WhatIf this would be the end of it.")
 }
@@ -126,7 +126,7 @@ function Read-Token {
         if ($answer['Code'] -ne '0x00000000') { throw "whoami.exe ended with $($answer['Code'])." }
         foreach ($line in $answer['Lines']) {
             # No name in Windows has a quotation mark: every other part is a cell, two of them make five parts.
-            $parts = $line -split '"'
+            $parts = $line.Split([char] '"')
             if ($parts.Count -eq 5) { $account, $user = $parts[1], $parts[3] }
             elseif ($parts.Count -gt 5) { $groups += $parts[5] }
         }

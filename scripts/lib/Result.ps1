@@ -50,7 +50,7 @@ function Save-RunResult {
         [Parameter(Mandatory = $true)] [string] $Path
     )
     $body = ConvertTo-Json -InputObject $Result -Depth 8 -Compress
-    $head = $body -replace '\}$'
+    $head = $body.Substring(0, $body.Length - 1) # without its closing brace
     $text = '{0},"sha256":"{1}"}}' -f $head, (Get-TextHash -Text $head)
     $bytes = [System.Text.Encoding]::UTF8.GetBytes($text + "`r`n")
     $next = "$Path.new"
@@ -152,7 +152,7 @@ function Get-TextHash {
     $sha = [System.Security.Cryptography.SHA256]::Create()
     try { $hash = $sha.ComputeHash([System.Text.Encoding]::UTF8.GetBytes($Text)) }
     finally { $sha.Dispose() }
-    return ([System.BitConverter]::ToString($hash) -replace '-').ToLowerInvariant()
+    return [System.BitConverter]::ToString($hash).Replace('-', '').ToLowerInvariant()
 }
 
 function Read-RunResult {

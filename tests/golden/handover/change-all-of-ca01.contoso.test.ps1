@@ -214,9 +214,8 @@ try {
     Confirm-Answer
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
-    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
     $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
-    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-PlanTime @window -Unfinished { Get-UnfinishedText -Plan $Plan -Record $earlier['Record'] }
     Confirm-HostFree
     foreach ($step in $Plan['Needs']) {
         Confirm-NeededStep -Step $step -Now (Read-PlanStep -Step $step -Read $read)

@@ -127,9 +127,8 @@ try {
     Confirm-Answer
     $lock = Lock-RunResult -Path $ResultPath
     $earlier = Read-EarlierRun -Plan $Plan -ResultPath $ResultPath -RollbackPath $RollbackPath -Result $result
-    $unfinished = Get-UnfinishedText -Plan $Plan -Record $earlier['Record']
     $window = @{ ExpiresAt = $Plan['ExpiresAt']; NotBefore = $Plan['NotBefore']; NotAfter = $Plan['NotAfter'] }
-    Confirm-PlanTime @window -Unfinished $unfinished
+    Confirm-PlanTime @window -Unfinished { Get-UnfinishedText -Plan $Plan -Record $earlier['Record'] }
     Confirm-HostFree
     # Everything is read and compared before anything is written.
     $run = @{ Steps = $Plan['Steps']; Earlier = $earlier['Record']; Keep = $earlier['Keep']; Path = $ResultPath }
