@@ -169,7 +169,7 @@ function Wait-CertSvcAnswer {
     Wait-CertSvcState -State 'Running' -Deadline $deadline
     while ($true) {
         $code = (Invoke-Program -Program 'certutil.exe' -Arguments @('-ping')).Code
-        Write-Verbose -Message "CertSvc runs; certutil -ping ended with $code"
+        Write-VerboseText -Text "CertSvc runs; certutil -ping ended with $code"
         if ($code -eq '0x00000000') { $answer = 'certutil -ping'; break }
         if ($code -eq '0x800704DC' -and (Test-CertSvcStartEvent -Since $Begun)) {
             Write-Warning -Message 'certutil -ping is refused to this logon (0x800704DC); start event 26 was found.'

@@ -60,7 +60,7 @@ function Add-DefenderExclusion {
         return
     }
     $named = $chosen -join ', '
-    Write-Verbose -Message "running Add-MpPreference -ExclusionPath $named"
+    Write-VerboseText -Text "running Add-MpPreference -ExclusionPath $named"
     try { $null = Add-MpPreference -ExclusionPath $chosen -Force -ErrorAction Stop }
     catch {
         $message = "Add-MpPreference -ExclusionPath $named failed. $($_.Exception.Message)"
@@ -93,7 +93,7 @@ function Remove-DefenderExclusion {
         return
     }
     $named = $chosen -join ', '
-    Write-Verbose -Message "running Remove-MpPreference -ExclusionPath $named"
+    Write-VerboseText -Text "running Remove-MpPreference -ExclusionPath $named"
     try { $null = Remove-MpPreference -ExclusionPath $chosen -Force -ErrorAction Stop }
     catch {
         $message = "Remove-MpPreference -ExclusionPath $named failed. $($_.Exception.Message)"

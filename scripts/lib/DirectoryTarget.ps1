@@ -105,7 +105,7 @@ function Read-DirectoryObject {
         [Parameter(Mandatory = $true)] [string[]] $Attribute
     )
     $server = Get-DirectoryServerName -Connection $Connection
-    Write-Verbose -Message "${server}: reading $($Attribute -join ', ') of '$DistinguishedName'"
+    Write-VerboseText -Text "${server}: reading $($Attribute -join ', ') of '$DistinguishedName'"
     $request = [System.DirectoryServices.Protocols.SearchRequest]::new(
         $DistinguishedName, '(objectClass=*)', [System.DirectoryServices.Protocols.SearchScope]::Base, $Attribute)
     if ($Attribute -contains 'nTSecurityDescriptor') { Add-DaclControl -Request $request }
@@ -224,7 +224,7 @@ function Confirm-DirectoryIdentity {
         throw (New-DirectoryError -Message "$server does not tell this account the objectGUID of $domain.")
     }
     $found = [guid]::new($bytes)
-    if ($found -eq $DomainGuid) { Write-Verbose -Message "${server}: $domain is the planned domain, $found"; return }
+    if ($found -eq $DomainGuid) { Write-VerboseText -Text "${server}: $domain is the planned domain, $found"; return }
     $message = "$server serves $domain, which is another domain: objectGUID $found, planned for $DomainGuid."
     throw (New-DirectoryError -Message $message)
 }
@@ -258,7 +258,7 @@ function Confirm-WritableDomainController {
     if ($capabilities -contains '1.2.840.113556.1.4.1920') { throw (New-DirectoryError -Message $refusal) }
     $entry = Read-DirectoryObject -Connection $Connection -DistinguishedName $service -Attribute 'msDS-isRODC'
     $answer = [string] (Get-ReadText -Entry $entry -Name 'msDS-isRODC')
-    if ($answer -eq 'FALSE') { Write-Verbose -Message "$server is a writable domain controller"; return }
+    if ($answer -eq 'FALSE') { Write-VerboseText -Text "$server is a writable domain controller"; return }
     if ($answer -eq '') { $refusal = "$server does not tell this account whether it is a read-only domain controller." }
     throw (New-DirectoryError -Message $refusal)
 }
@@ -296,7 +296,7 @@ function Confirm-DirectoryRight {
     $parts = [int] [string] (Get-ReadText -Entry $entry -Name 'sDRightsEffective')
     if ($Descriptor -and ($parts -band 4) -eq 0) { $missing += 'to change the permissions (WRITE_DAC)' }
     if ($missing.Count -eq 0) {
-        Write-Verbose -Message "this account may write what is planned on $DistinguishedName"
+        Write-VerboseText -Text "this account may write what is planned on $DistinguishedName"
         return
     }
     $server = Get-DirectoryServerName -Connection $Connection

@@ -86,13 +86,13 @@ function Submit-PendingRequest {
         if (-not $now) {
             throw (New-StateError -Id 'RemediateRefused' -Message "The CA knows no request $RequestId.")
         }
-        Write-Verbose -Message "request $RequestId does not wait: $now"
+        Write-VerboseText -Text "request $RequestId does not wait: $now"
         return @{ Disposition = $now }
     }
     if (-not $PSCmdlet.ShouldProcess("request $RequestId", "certutil.exe -resubmit $RequestId")) { return }
     Invoke-WritingProgram -Program 'certutil.exe' -Arguments @('-resubmit', [string] $RequestId)
     $after = Get-RequestDisposition -RequestId $RequestId
-    Write-Verbose -Message "request ${RequestId}: $after"
+    Write-VerboseText -Text "request ${RequestId}: $after"
     if ($after -ceq 'issued') { return @{ Disposition = $after } }
     $message = "Request $RequestId was submitted again, and is $after; no certificate was issued."
     throw (New-StateError -Id 'RemediateNotAsWritten' -Message $message)

@@ -11,7 +11,7 @@ function Read-PlanStep {
     param([Parameter(Mandatory = $true)] [hashtable] $Step, [Parameter(Mandatory = $true)] [scriptblock] $Read)
     if ($VerbosePreference -ne 'SilentlyContinue') {
         $text = 'reading {0}. {1}' -f $Step['Id'], $Step['Label']
-        Write-Verbose -Message (ConvertTo-PrintableText -Text $text)
+        Write-VerboseText -Text $text
     }
     try { return & $Read $Step }
     catch { throw ('{0}. {1}: it cannot be read. {2}' -f $Step.Id, $Step.Label, $_.Exception.Message) }

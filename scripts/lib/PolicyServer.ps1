@@ -70,12 +70,12 @@ function Add-EnrollmentPolicyServer {
         throw (New-StateError -Id 'RemediateRefused' -Message "$Url is not added: it does not begin with https://.")
     }
     if (Test-EnrollmentPolicyServer -Url $Url -Wanted $wanted) {
-        Write-Verbose -Message "${Url}: already an enrollment policy server of this machine"
+        Write-VerboseText -Text "${Url}: already an enrollment policy server of this machine"
         return
     }
     $command = 'Add-CertificateEnrollmentPolicyServer -Context Machine -NoClobber'
     if (-not $PSCmdlet.ShouldProcess($Url, $command)) { return }
-    Write-Verbose -Message "running $command -Url $Url"
+    Write-VerboseText -Text "running $command -Url $Url"
     try { $null = Add-CertificateEnrollmentPolicyServer -Url $Url -Context Machine -NoClobber -Confirm:$false }
     catch { throw (New-StateError -Id 'RemediateFailed' -Message "$command -Url $Url failed. $($_.Exception.Message)") }
     Confirm-StateWritten -Address $Url -Now (Get-EnrollmentPolicyServerState -Url $Url) -Wanted $wanted
@@ -95,12 +95,12 @@ function Remove-EnrollmentPolicyServer {
     $ErrorActionPreference = 'Stop'
     $wanted = @{ Url = $null }
     if (Test-EnrollmentPolicyServer -Url $Url -Wanted $wanted) {
-        Write-Verbose -Message "${Url}: no enrollment policy server of this machine"
+        Write-VerboseText -Text "${Url}: no enrollment policy server of this machine"
         return
     }
     $command = 'Remove-CertificateEnrollmentPolicyServer -Context Machine'
     if (-not $PSCmdlet.ShouldProcess($Url, $command)) { return }
-    Write-Verbose -Message "running $command -Url $Url"
+    Write-VerboseText -Text "running $command -Url $Url"
     try { $null = Remove-CertificateEnrollmentPolicyServer -Url $Url -Context Machine -Confirm:$false }
     catch { throw (New-StateError -Id 'RemediateFailed' -Message "$command -Url $Url failed. $($_.Exception.Message)") }
     Confirm-StateWritten -Address $Url -Now (Get-EnrollmentPolicyServerState -Url $Url) -Wanted $wanted

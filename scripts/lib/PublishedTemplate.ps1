@@ -124,6 +124,6 @@ function Invoke-PublishingWrite {
     $request = [System.DirectoryServices.Protocols.ModifyRequest]::new()
     $request.DistinguishedName = $DistinguishedName
     Add-DirectoryModification -Request $request -Operation $Operation -Name 'certificateTemplates' -Value $Template
-    Write-Verbose -Message "${DistinguishedName}: $Operation $Template, one value of certificateTemplates"
+    Write-VerboseText -Text "${DistinguishedName}: $Operation $Template, one value of certificateTemplates"
     Invoke-ComparedWrite -Connection $Connection -Request $request
 }

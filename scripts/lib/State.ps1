@@ -26,6 +26,18 @@ function Test-SameState {
     return $true
 }
 
+function Write-VerboseText {
+    <#
+    .SYNOPSIS
+    Tells a step to whoever asked for -Verbose; what is named in it cannot control the screen.
+    .PARAMETER Text
+    The text.
+    #>
+    param([Parameter(Mandatory = $true)] [string] $Text)
+    if ($VerbosePreference -eq 'SilentlyContinue') { return }
+    Write-Verbose -Message (ConvertTo-PrintableText -Text $Text)
+}
+
 function ConvertTo-PrintableText {
     <#
     .SYNOPSIS
@@ -106,7 +118,7 @@ function Test-ChangeNeeded {
         [Parameter(Mandatory = $true)] [hashtable] $After
     )
     if (Test-SameState -Now $Now -Wanted $After) {
-        Write-Verbose -Message "$Address is already as wanted, nothing is written"
+        Write-VerboseText -Text "$Address is already as wanted, nothing is written"
         return $false
     }
     if (Test-SameState -Now $Now -Wanted $Before) { return $true }
@@ -155,7 +167,7 @@ function Confirm-StateWritten {
         [Parameter(Mandatory = $true)] [hashtable] $Now,
         [Parameter(Mandatory = $true)] [hashtable] $Wanted
     )
-    if (Test-SameState -Now $Now -Wanted $Wanted) { Write-Verbose -Message "${Address}: read back as wanted"; return }
+    if (Test-SameState -Now $Now -Wanted $Wanted) { Write-VerboseText -Text "${Address}: read back as wanted"; return }
     $found = Format-State -State $Now
     $message = "${Address}: written, but it reads back as $found; wanted $(Format-State -State $Wanted)."
     throw (New-StateError -Id 'RemediateNotAsWritten' -Message $message)
@@ -172,7 +184,7 @@ function Invoke-WritingProgram {
     #>
     param([Parameter(Mandatory = $true)] [string] $Program, [Parameter(Mandatory = $true)] [string[]] $Arguments)
     $command = "$Program $($Arguments -join ' ')"
-    Write-Verbose -Message "running $command"
+    Write-VerboseText -Text "running $command"
     $answer = Invoke-Program -Program $Program -Arguments $Arguments
     if ($answer.Code -eq '0x00000000') { return }
     $said = @($answer.Lines | Where-Object -FilterScript { $_.Trim() -ne '' } | Select-Object -Last 1) -join ''

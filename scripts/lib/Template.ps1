@@ -92,7 +92,7 @@ function Set-TemplateState {
     if (-not (Test-ChangeNeeded -Address $place -Now $now -Before $Before -After $After)) { return $unchanged }
     $text = "from $(Format-State -State $Before) to $(Format-State -State $After), in one modify"
     if (-not $PSCmdlet.ShouldProcess($place, "write the template $text")) { return $unchanged }
-    Write-Verbose -Message "${place}: writing the template $text"
+    Write-VerboseText -Text "${place}: writing the template $text"
     Invoke-ComparedWrite -Connection $Connection -Request $request
     $second = Read-Template @where
     $replication = Confirm-TemplateWritten -Place $place -First $first -Second $second -Before $Before -After $After

@@ -237,7 +237,7 @@ function Confirm-TemplateWritten {
         $message += " Now $(Format-State -State $Second.State); wanted $(Format-State -State $After)."
         throw (New-DirectoryError -Id 'RemediateNotAsWritten' -Message $message)
     }
-    if ($known) { Write-Verbose -Message "${Place}: reads back as wanted, each version as expected"; return 'checked' }
+    if ($known) { Write-VerboseText -Text "${Place}: reads back as wanted, each version as expected"; return 'checked' }
     return 'not checked: this account cannot read replPropertyMetaData, so a lost write would not be seen'
 }
 

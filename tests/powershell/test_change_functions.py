@@ -416,6 +416,8 @@ def test_policy_server_added_again_and_removed(host: WindowsLike) -> None:
     assert run(host, f"Remove-EnrollmentPolicyServer -Url '{URL}'") == ""
     assert run(host, f"Test-EnrollmentPolicyServer -Url '{URL}' -Wanted @{{ Url = $null }}") == "True"
     assert "no enrollment policy server" in run(host, f"Remove-EnrollmentPolicyServer -Url '{URL}' -Verbose")
+    told = run(host, f"Remove-EnrollmentPolicyServer -Url ('{URL}' + [char] 27 + [char] 0x202e) -Verbose")
+    assert "\\u001b\\u202e: no enrollment policy server" in told
     assert everything(host) == start
 
 

@@ -99,6 +99,11 @@ def test_no_text_is_run_as_a_script(file: Path) -> None:
     assert not re.search(r"Invoke-Expression|\biex\b", file.read_text("ascii"))
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_what_verbose_names_is_made_printable(file: Path) -> None:
+    assert not re.search(r"Write-Verbose -Message [\"$]", file.read_text("ascii"))
+
+
 @needs_pwsh
 def test_the_parser_has_no_complaint(parsed: list[dict[str, Any]]) -> None:
     assert [(row["file"], row["errors"]) for row in parsed if row["errors"]] == []
