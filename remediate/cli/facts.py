@@ -88,7 +88,14 @@ def _live(options: FactOptions, logon: Logon) -> Iterator[Facts]:
     hosts = host_source(options, logon.credential)
     with reader as directory:
         with progress() as told:
-            snapshot = collect(directory, hosts, wanted=wanted, progress=told, logon_refused=LOGON_REFUSED)
+            snapshot = collect(
+                directory,
+                hosts,
+                wanted=wanted,
+                progress=told,
+                logon_refused=LOGON_REFUSED,
+                password=logon.credential.password is not None,
+            )
         yield Facts(snapshot, lambda guids: patiently(lambda: directory.rights(guids)))
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from remediate.cli.options import DIRECTORY_PATIENCE, FactOptions, trusted
 from remediate.engine.collect import Progress, enrollment_service_hosts, not_tried
-from remediate.engine.side_by_side import as_they_end, patiently
+from remediate.engine.side_by_side import patiently, until_refused
 from remediate.model.errors import DocumentError, RemediateError, TransportError
 from remediate.model.utc import utc_text
 from remediate.transports.credentials import Credential, Logon
@@ -84,8 +84,9 @@ def _items(live: Live, credential: Credential, read: ReadHost, origin: Origin, *
         if isinstance(found, RemediateError):
             yield _failed(live.options.dc or live.options.domain, found)
         hosts = _hosts(live.options, () if isinstance(found, RemediateError) else found)
-        careful = credential.password is not None and not _asks_directory(live.options)
-        refused = isinstance(found, TransportError) and _refuses(found)
+        unproven = isinstance(found, RemediateError) or not _asks_directory(live.options)
+        careful = unproven and credential.password is not None
+        refused = isinstance(found, RemediateError) and _took(found) is False
         by = (live.options.dc or live.options.domain) if refused else ""
         for host, answer in _answers(hosts, read, told, refused_by=by, careful=careful):
             if isinstance(answer, RemediateError):
@@ -150,25 +151,22 @@ def _answers(
 
     With `careful` hosts are asked one by one until one has taken the logon.
     """
-    waiting = list(hosts)
-    while careful and waiting and not refused_by:
-        host = waiting.pop(0)
-        answer = patiently(partial(_ask, read, told, host))
-        yield host, answer
-        careful = isinstance(answer, RemediateError)
-        refused_by = host.name if isinstance(answer, TransportError) and _refuses(answer) else ""
-    if not refused_by:
-        yield from ((waiting[at], future.result()) for at, future in as_they_end(waiting, partial(_ask, read, told)))
+    if refused_by:
+        yield from ((host, not_tried(refused_by)) for host in hosts)
         return
-    for host in waiting:
-        yield host, not_tried(refused_by)
+    for at, answer in until_refused(hosts, partial(_ask, read, told), took=_took, careful=careful):
+        if answer is not None and _took(answer) is False:
+            refused_by = hosts[at].name
+        yield hosts[at], answer or not_tried(refused_by)
 
 
-def _refuses(error: TransportError) -> bool:
-    """Whether the account itself was refused."""
+def _took(answer: LogDocument | RemediateError) -> bool | None:
+    """Whether a host took the logon; None where it did not come to that."""
     from remediate.transports.failure_codes import LOGON_REFUSED
 
-    return error.code in LOGON_REFUSED
+    if isinstance(answer, RemediateError):
+        return False if isinstance(answer, TransportError) and answer.code in LOGON_REFUSED else None
+    return True
 
 
 def _ask(read: ReadHost, told: Progress, host: Host) -> LogDocument | RemediateError:

@@ -6,12 +6,13 @@ the sources are given, and what they return is the same text that a bundle holds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 import msgspec
 
-from remediate.engine.side_by_side import all_of, patiently
+from remediate.engine.side_by_side import patiently, until_refused
 from remediate.facts.callers import account_of
 from remediate.facts.directory import netbios_name_of
 from remediate.facts.documents import (
@@ -76,19 +77,19 @@ def collect(
     wanted: Wanted,
     progress: Progress = silent,
     logon_refused: Container[str] = (),
+    password: bool = False,
 ) -> Snapshot:
     """Return the facts of all targets. On Ctrl-C, what is under way is left alone.
 
-    `logon_refused` are the codes by which a directory refuses the account itself. After one of these no host is tried:
-    it would be refused there too, and so many attempts lock an account.
+    `logon_refused` are the codes by which a target refuses the account itself. After one of these no host is tried:
+    it would be refused there too, and so many attempts lock an account. A `password` that the directory could not be
+    asked about is tried on one host after the other, until one took it.
     """
     first, failed = _begin(directory, wanted, progress)
     hosts = _requests(wanted, first)
     refused = next((one for one in failed if one.code in logon_refused), None)
-    if refused:
-        answers: tuple[HostDocument | Failure, ...] = tuple(_not_tried(one, refused) for one in hosts)
-    else:
-        answers = all_of(hosts, lambda one: _read(one, read_host, progress))
+    read = partial(_read, read_host=read_host, progress=progress)
+    answers = _answers(hosts, read, refused, logon_refused, careful=password and first is None)
     documents = _once_each(answer for answer in answers if not isinstance(answer, Failure))
     failures = (*_without_authority(first, hosts), *(answer for answer in answers if isinstance(answer, Failure)))
     if first and directory:
@@ -99,6 +100,29 @@ def collect(
         connectors=tuple(item for item in documents if isinstance(item, ConnectorDocument)),
         failures=(*failed, *failures),
     )
+
+
+def _answers(
+    hosts: Sequence[HostRequest],
+    read: Callable[[HostRequest], HostDocument | Failure],
+    refused: Failure | None,
+    logon_refused: Container[str],
+    *,
+    careful: bool,
+) -> tuple[HostDocument | Failure, ...]:
+    """Return what each host told, in their order; without asking, once the account was refused."""
+    if refused:
+        return tuple(_not_tried(one, refused) for one in hosts)
+
+    def took(found: HostDocument | Failure) -> bool | None:
+        if isinstance(found, Failure):
+            return False if found.code in logon_refused else None
+        return True
+
+    ended = until_refused(hosts, read, took=took, careful=careful)
+    found = dict(ended)
+    by = next((one for one in found.values() if isinstance(one, Failure) and one.code in logon_refused), None)
+    return tuple(found[at] or _not_tried(one, by) for at, one in enumerate(hosts))
 
 
 def _once_each(documents: Iterable[HostDocument]) -> tuple[HostDocument, ...]:
@@ -144,8 +168,9 @@ def not_tried(refused_by: str, *, code: str = "") -> TransportError:
     return TransportError("it was not tried", why=f"{refused_by} refused the account", do="Mend that first.", code=code)
 
 
-def _not_tried(request: HostRequest, refused: Failure) -> Failure:
-    return failure(request.role, request.host, not_tried(refused.target, code=refused.code))
+def _not_tried(request: HostRequest, refused: Failure | None) -> Failure:
+    target, code = (refused.target, refused.code) if refused else ("", "")
+    return failure(request.role, request.host, not_tried(target, code=code))
 
 
 def _without_authority(directory: DirectoryDocument | None, hosts: Iterable[HostRequest]) -> tuple[Failure, ...]:
@@ -195,7 +220,7 @@ def _requests(wanted: Wanted, directory: DirectoryDocument | None) -> tuple[Host
     )
 
 
-def _read(request: HostRequest, read_host: HostSource, progress: Progress) -> HostDocument | Failure:
+def _read(request: HostRequest, *, read_host: HostSource, progress: Progress) -> HostDocument | Failure:
     progress(request.host, "reading")
     try:
         document = decode(read_host(request), role=request.role, host=request.host)

@@ -5,8 +5,10 @@ Reading goes this way, taking locks and giving them back, and of what writes onl
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,6 +33,30 @@ def as_they_end(items: Sequence[T], work: Callable[[T], R]) -> Iterator[tuple[in
                 yield pending.pop(future), future
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def until_refused(
+    items: Sequence[T], work: Callable[[T], R], *, took: Callable[[R], bool | None], careful: bool
+) -> Iterator[tuple[int, R | None]]:
+    """Yield the number of each item and what has come of it, as they end; None for those that were left alone.
+
+    `took` says whether a target took the logon: True, False, or None where it did not come to that. With `careful`,
+    for a password that nobody has taken yet, the items go one by one until one took it. After one refused it no
+    further is begun: so many attempts would lock the account.
+    """
+    waiting = deque(range(len(items)))
+    while careful and waiting:
+        at = waiting.popleft()
+        found = patiently(partial(work, items[at]))
+        yield at, found
+        verdict = took(found)
+        if verdict is False:
+            yield from ((left, None) for left in waiting)
+            return
+        careful = verdict is None
+    rest = tuple(waiting)
+    for at, future in as_they_end([items[at] for at in rest], work):
+        yield rest[at], future.result()
 
 
 def all_of(items: Sequence[T], work: Callable[[T], R]) -> tuple[R, ...]:

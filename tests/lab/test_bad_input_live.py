@@ -121,6 +121,15 @@ def test_hosts_are_read_without_a_controller(fresh_lab: Lab) -> None:
     assert fresh_lab.ca.commands() == fresh_lab.connector.commands() == 1
 
 
+def test_a_password_that_no_controller_could_check_is_tried_on_one_host(fresh_lab: Lab) -> None:
+    connectors = (fqdn("host06"), fresh_lab.connector.fqdn, fresh_lab.hosts["conn2"].fqdn)
+    ended = live(fresh_lab, "--ca", fresh_lab.ca.fqdn, dc=broken.NAME, who=ADMIN, wrong=True, connectors=connectors)
+    assert_incomplete(ended)
+    assert "refused the logon" in told_of(ended, fresh_lab.ca.fqdn)
+    for host in connectors:
+        assert f"it was not tried ({fresh_lab.ca.fqdn} refused the account)" in told_of(ended, host)
+
+
 # --- hosts -------------------------------------------------------------------------------------------------------
 
 BAD_HOSTS: dict[str, tuple[str, str]] = {

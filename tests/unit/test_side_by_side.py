@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from remediate.engine.side_by_side import SIDE_BY_SIDE, by_target
+from remediate.engine.side_by_side import SIDE_BY_SIDE, by_target, until_refused
 from remediate.model.errors import TransportError
 
 PATIENCE = 10.0
@@ -66,3 +66,38 @@ def test_targets_are_side_by_side_and_a_target_is_never_beside_itself() -> None:
 
     items = ["first.1", *(f"{host}.{number}" for host in range(SIDE_BY_SIDE) for number in (1, 2))]
     assert by_target(items, _target, work) == tuple(items)
+
+
+VERDICTS = {"took": True, "refused": False, "away": None}
+
+
+def _logons(*items: str, careful: bool) -> tuple[dict[int, str | None], int]:
+    """Return what came of items that are named by what becomes of them, and how many were under way at once."""
+    lock, busy, most = threading.Lock(), [0], [0]
+
+    def work(item: str) -> str:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        time.sleep(0.02)
+        with lock:
+            busy[0] -= 1
+        return item
+
+    ended = until_refused(items, work, took=VERDICTS.__getitem__, careful=careful)
+    return dict(ended), most[0]
+
+
+def test_an_unproven_password_is_tried_on_one_after_the_other_until_one_took_it() -> None:
+    found, most = _logons("away", "away", "away", careful=True)
+    assert (found, most) == ({0: "away", 1: "away", 2: "away"}, 1)
+    found, most = _logons("away", "refused", "took", "took", careful=True)
+    assert (found, most) == ({0: "away", 1: "refused", 2: None, 3: None}, 1)
+    found, most = _logons("took", "away", "took", "took", careful=True)
+    assert (found, most) == ({0: "took", 1: "away", 2: "took", 3: "took"}, 3)
+
+
+def test_a_logon_that_is_proven_is_used_on_all_at_once() -> None:
+    found, most = _logons("refused", "took", "took", careful=False)
+    assert (found, most) == ({0: "refused", 1: "took", 2: "took"}, 3)
+    assert _logons(careful=True) == ({}, 0)
