@@ -16,7 +16,7 @@ import msgspec
 from remediate.model.secret import refuse_to_encode
 
 Event = Literal[
-    "opened", "imported", "begin", "done", "declined", "as wanted", "not as wanted", "refused", "failed", "unresolved",
+    "opened", "approved", "imported", "begin", "done", "declined", "as wanted", "not as wanted", "refused", "failed", "unresolved",
     "closed",
 ]  # fmt: skip
 Table = dict[str, str | None]
@@ -29,7 +29,9 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `source` tells who did it: `apply`, or a script by its name. `began` of a `done` is the `at` of its `begin`. `undo`
     marks what a rollback did. `sent` names files of what was sent to the target: size and SHA-256 by then. `follows` of
-    an `imported` is the SHA-256 of the record which that one undoes or comes after.
+    an `imported` is the SHA-256 of the record which that one undoes or comes after. `approval` of an `approved` is what
+    the attempt that begins there was approved by: digest, ticket, approved_by, given_at. `token` of an `opened` is what
+    the hosts' locks of this run bear, and of no other run.
     """
 
     at: str
@@ -45,6 +47,8 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     undo: bool = False
     follows: str = ""
     sent: dict[str, str] = {}
+    approval: dict[str, str] = {}
+    token: str = ""
     previous: str = ""
 
 
