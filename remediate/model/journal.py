@@ -16,8 +16,8 @@ import msgspec
 from remediate.model.secret import refuse_to_encode
 
 Event = Literal[
-    "opened", "approved", "imported", "begin", "done", "declined", "as wanted", "not as wanted", "refused", "failed", "unresolved",
-    "closed",
+    "opened", "approved", "imported", "begin", "done", "declined", "as wanted", "not as wanted", "refused", "failed",
+    "unresolved", "closed",
 ]  # fmt: skip
 Table = dict[str, str | None]
 
