@@ -24,6 +24,8 @@ DESCRIPTOR, REVISION = "nTSecurityDescriptor", "msPKI-Template-Minor-Revision"
 PUBLISHED, EXCLUDED, PENDING = "published", "excluded", "pending"
 
 Table = dict[str, str | None]
+UNANSWERED: Table = {"State": "Running", "Answer": None}
+"""A service that was restarted, and runs, and has not answered in time; the journal has it so."""
 
 
 def before_and_after(action: Action) -> tuple[Table, Table]:

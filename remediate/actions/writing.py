@@ -6,6 +6,7 @@ journal: the engine decides what is written, in which order, and writes down wha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from remediate.actions.states import Table
@@ -16,8 +17,13 @@ TURNED_AWAY = frozenset({"0x80070005", "HTTP 403"})
 """Codes of a TransportError by which a host lets this account in to nothing: then that is the right that is missing."""
 
 
+LOCK_FILE = r"%ProgramData%\remediate\lock.json"
+"""Where a host's lock is kept: Get-HostLockPath."""
+
+
 class Drift(RefusedError):
-    """Between reading and writing somebody else was faster; nothing was written. `now` is what stood there."""
+    """Between reading and writing somebody else was faster; nothing was written. `now` is what stood there: it may be
+    what is wanted, which is then somebody else's."""
 
     def __init__(self, what: str, *, where: str, now: Table) -> None:
         super().__init__(what, where=where, do="Plan again.")
@@ -26,15 +32,27 @@ class Drift(RefusedError):
 
 class WriteFailed(RemediateError):
     """A write that failed. `unresolved` is true where it may have taken effect, or did and did not last: the next run
-    reads the target before anything else."""
+    reads the target before anything else. `now` is what stands there, None where that is not known."""
 
     exit_code = ExitCode.STOPPED_PART_WAY
 
     def __init__(
-        self, what: str, *, where: str, why: str = "", do: str = "", code: str = "", unresolved: bool = False
-    ) -> None:
+        self, what: str, *, where: str, why: str = "", do: str = "", code: str = "", unresolved: bool = False,
+        now: Table | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(what, where=where, why=why, do=do)
-        self.code, self.unresolved = code, unresolved
+        self.code, self.unresolved, self.now = code, unresolved, now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """What a run locks hosts with: its name and who runs it, for people; the token that no other run has (32 to 64
+    hexadecimal digits); and for how many seconds, by the host's own clock, a lock holds that is not renewed."""
+
+    run: str
+    who: str
+    token: str
+    seconds: int
 
 
 class Holder(Protocol):
@@ -72,13 +90,30 @@ class Writer(Protocol):
     def write(self, action: Action, *, before: Table, after: Table) -> str:
         """Compare with `before`, write `after`, read back; return a remark, mostly empty.
 
-        Raises Drift when something else stands there, WriteFailed when the target refuses or does not answer.
+        Raises Drift when something else stands there, `after` already too; WriteFailed when the target refuses or does
+        not answer.
         """
 
-    def lock(self, *, run: str, who: str, until: str) -> Holder | None:
-        """Take the target's lock until a time (UTC); return who holds it when it is taken, None when it is ours."""
+    def lock(self, lease: Lease) -> Holder | None:
+        """Take the target's lock; return who holds it when it is taken, None when it is ours.
 
-    def unlock(self, *, run: str) -> None:
+        Raises RefusedError where what stands there is no lock.
+        """
+
+    def renew(self, lease: Lease) -> str:
+        """Let the lock hold for its whole time again; return why the target is not this run's any more, else nothing.
+
+        Raises RefusedError where what stands there is no lock.
+        """
+
+    def holder(self, *, token: str) -> Holder | None:
+        """Return the other run that holds the target's lock, None where it is free or this token's, which is empty for
+        who has none. Takes nothing.
+
+        Raises RefusedError where what stands there is no lock.
+        """
+
+    def unlock(self, *, token: str) -> None:
         """Give the lock back; another run's stays."""
 
     def close(self) -> None:

@@ -15,8 +15,9 @@ _LOGS = "logs"
 _MOST_TOLD = 5
 
 
-def log_evidence(bundles: Sequence[Path]) -> tuple[LogEvidence, ...]:
-    """Return what the logs of these bundles show; nothing where there are none.
+def log_evidence(bundles: Sequence[Path], playbooks: tuple[str, ...] = ()) -> tuple[LogEvidence, ...]:
+    """Return what the logs of these bundles show, with the admin's own folders of playbooks; nothing where there are
+    none.
 
     What of them cannot be read is told on stderr: logs inform, and no plan waits for them.
     """
@@ -29,10 +30,10 @@ def log_evidence(bundles: Sequence[Path]) -> tuple[LogEvidence, ...]:
     from remediate.triage.signatures import load
     from remediate.triage.sources import read
 
-    signatures = load()
+    signatures = load(playbooks)
     items = read(inputs, signatures.needles)
     fold = count((one for one in items if not (isinstance(one, Record) and one.kind == "facts")), signatures)
-    _tell([f"{one.source}: {one.what}" for one in fold.unread])
+    _tell([f"{one.source}: {one.what}" for one in fold.unread if one.lost])
     return evidence_of(fold)
 
 

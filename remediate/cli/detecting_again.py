@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from remediate.cli.options import FactOptions
 from remediate.model.errors import RemediateError
@@ -12,23 +14,45 @@ from remediate.model.plan import DIRECTORY, Plan
 if TYPE_CHECKING:
     from remediate.actions.writing import Writer
     from remediate.engine.verifying import Verification
+    from remediate.model.journal import JournalLine
     from remediate.transports.credentials import Logon
 
 
-def verified(plan: Plan, writers: Mapping[str, Writer], connection: dict[str, Any], *, logon: Logon) -> Verification:
-    """Read what the plan touched, live, and detect again. What cannot be read is told in the result, and not raised."""
-    from remediate.cli.facts import read_facts
-    from remediate.engine.verifying import Verification, found_again, stands_now, touched_by
+def verified(
+    plan: Plan,
+    writers: Mapping[str, Writer],
+    connection: dict[str, Any],
+    *,
+    logon: Logon,
+    lines: Iterable[JournalLine] | None = None,
+    elsewhere: Mapping[str, str] | None = None,
+) -> Verification:
+    """Read what the plan touched, live, and detect again. What cannot be read is told in the result, and not raised.
 
-    standing = stands_now(plan, writers)
+    `lines` and `elsewhere` tell of restarts as `stands_now` has it; without them the plan has just been carried out.
+    """
+    from remediate.engine.verifying import Verification, stands_now, touched_by
+
+    undone = plan.options.get("rollback_of", ""), bool(plan.options.get("undoes_rollback"))
+    found = Verification(
+        standing=stands_now(plan, writers, lines, elsewhere=elsewhere), rollback_of=undone[0], undoes_rollback=undone[1]
+    )
     if not touched_by(plan):
-        return Verification(standing=standing)
+        return found
     try:
-        snapshot = read_facts(_facts(plan, connection), logon)
-        found = found_again(plan, snapshot)
+        return _looked_again(found, plan, connection, logon=logon)
     except RemediateError as error:
-        return Verification(standing=standing, unknown=(str(error),))
-    return Verification(standing=standing, still=found.still, others=found.others, unknown=found.unknown)
+        return msgspec.structs.replace(found, unknown=(str(error),))
+
+
+def _looked_again(found: Verification, plan: Plan, connection: dict[str, Any], *, logon: Logon) -> Verification:
+    from remediate.cli.facts import read_facts
+    from remediate.engine.verifying import check_playbooks, found_again
+
+    folders = tuple(connection.get("playbooks", ()))
+    check_playbooks(plan, folders)  # first: reading takes its time
+    again = found_again(plan, read_facts(_facts(plan, connection), logon), folders)
+    return msgspec.structs.replace(found, still=again.still, others=again.others, unknown=again.unknown)
 
 
 def _facts(plan: Plan, connection: dict[str, Any]) -> FactOptions:

@@ -70,7 +70,7 @@ def _offline(options: FactOptions) -> Snapshot:
 
     paths = tuple(Path(path) for path in options.bundle)
     snapshot = read_bundle(paths)
-    logged = log_evidence(paths)
+    logged = log_evidence(paths, options.playbooks)
     return (
         msgspec.structs.replace(snapshot, logs=tuple(dict.fromkeys((*snapshot.logs, *logged)))) if logged else snapshot
     )

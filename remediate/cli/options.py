@@ -25,7 +25,7 @@ DIRECTORY_PATIENCE = 15.0
 
 
 class FactOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where facts come from: a bundle, or the live estate."""
+    """Where facts come from: a bundle, or the live estate. With `playbooks` a bundle's logs are read as they say."""
 
     bundle: tuple[str, ...] = ()
     domain: str = ""
@@ -37,6 +37,7 @@ class FactOptions(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     tls: bool = False
     timeout: int = 120
+    playbooks: tuple[str, ...] = ()
 
 
 _OFFLINE = ("bundle",)
@@ -83,6 +84,9 @@ _FACTS = (
     ),
     *_CONNECTION,
 )
+_PLAYBOOKS = click.option(
+    "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
+)
 _PLANNING = (
     click.option(
         "--template",
@@ -90,9 +94,7 @@ _PLANNING = (
         envvar="REMEDIATE_TEMPLATE",
         help="A template in scope; else those of the profiles.",
     ),
-    click.option(
-        "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
-    ),
+    _PLAYBOOKS,
     click.option("--set", multiple=True, envvar="REMEDIATE_SET", metavar="NAME=VALUE", help="A fix's parameter."),
     click.option(
         "--override", multiple=True, envvar="REMEDIATE_OVERRIDE", metavar="GUARD", help="Plan what GUARD refuses."
@@ -121,7 +123,7 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comm
 
 fact_options = _with(_FACTS)
 connection_options = _with(_CONNECTION)
-writing_options = _with((*_CONNECTION, _ENDPOINT))
+writing_options = _with((*_CONNECTION, _ENDPOINT, _PLAYBOOKS))
 live_log_options = _with((*_TARGETS, *_CONNECTION, _ENDPOINT))
 planning_options = _with(_PLANNING)
 output_options = _with(_OUTPUT)
@@ -131,7 +133,7 @@ def facts_from(context: click.Context) -> FactOptions:
     """Return where facts come from. Raises UsageError for both a bundle and live targets, or neither."""
     check_hosts(context)
     offline, live = strength(context, _OFFLINE), strength(context, _LIVE)
-    given = {name: context.params[name] for name in FactOptions.__struct_fields__}
+    given = {name: context.params[name] for name in FactOptions.__struct_fields__ if name in context.params}
     if not given["bundle"] and not any(given[name] for name in ("domain", "dc", "ca", "connector")):
         raise UsageError(
             "where the facts come from is not said",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,7 @@ import msgspec
 from remediate.model.errors import DocumentError
 from remediate.model.plan import Plan, digest, seal
 from remediate.model.utc import utc_now
-from remediate.render.text import Line, as_terminal_text, as_text
+from remediate.render.text import Line, as_terminal_text, as_text, fitted
 
 if TYPE_CHECKING:
     from remediate.render.rights import Rights
@@ -40,13 +43,16 @@ def write_plan(plan: Plan, *, format: str, saved: str = "", rights: Rights = ())
         from remediate.render.diff import diff
 
         expired = plan.expires_at < utc_now()
-        write_lines((*diff(plan, digest=digest(plan), saved=saved, expired=expired), *rights_lines(rights)))
+        write_lines(chain(diff(plan, digest=digest(plan), saved=saved, expired=expired), rights_lines(rights)))
 
 
 def write_lines(lines: Iterable[Line]) -> None:
-    """Write lines to stdout, in colour on a terminal unless NO_COLOR is set."""
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(as_terminal_text(lines) if colour else as_text(lines), nl=False)
+    """Write lines to stdout; on a terminal they fit its columns, in colour unless NO_COLOR is set."""
+    terminal = sys.stdout.isatty()
+    colour = terminal and not os.environ.get("NO_COLOR")
+    with fitted(shutil.get_terminal_size().columns) if terminal else nullcontext():
+        text = as_terminal_text(lines) if colour else as_text(lines)
+    click.echo(text, nl=False)
 
 
 def one_line(text: object) -> str:

@@ -78,7 +78,8 @@ def _refuse_without_a_person(context: click.Context, *, format: str) -> None:
 
 def _asked_and_applied(made: Plan, given: dict[str, Any], *, logon: Logon) -> int:
     """Ask for the plan's digest, and apply it when it is typed."""
-    from remediate.cli.applying import Approval, apply_sealed
+    from remediate.cli.applying import apply_sealed
+    from remediate.cli.approvals import Approval
     from remediate.cli.sealed_plan import Sealed
 
     sealed = Sealed(made, seal(made), digest(made), "this plan")

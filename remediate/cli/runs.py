@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import msgspec
 
 from remediate.cli.kept_runs import run_named, runs_root
 from remediate.cli.options import logon_of, output_options, writing_options
 from remediate.cli.output import chosen, save, write_json, write_lines, write_plan
+from remediate.cli.restarted_since import restarted_by
 from remediate.model.errors import DocumentError, ExitCode, RefusedError
-from remediate.model.journal import Journal
-from remediate.model.plan import seal
+from remediate.model.journal import Journal, JournalLine
+from remediate.model.plan import Plan, seal
+from remediate.render.documents import ApprovalDescription, RollbackDescription, RunDescription
 
 if TYPE_CHECKING:
-    from remediate.model.plan import Plan
-    from remediate.render.documents import ApprovalDescription, RunDescription
     from remediate.runs.folder import RunFolder
 
 _RUNS = click.option("--runs", "folder", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS",
@@ -38,8 +41,14 @@ def runs_(name: str, folder: str | None, as_json: bool) -> int:
     from remediate.runs.folder import runs
 
     root = runs_root(folder)
-    meant = [run_named(root, name)] if name else list(runs(root))
-    document = RunsDocument(folder=str(root), runs=tuple(map(_described, meant)))
+    meant = {run_named(root, name).name} if name else None
+    every = [(run, _read(run)) for run in runs(root)]
+    told = [
+        _described(run, read, every=[other for _, other in every])
+        for run, read in every
+        if meant is None or run.name in meant
+    ]
+    document = RunsDocument(folder=str(root), runs=tuple(told))
     if as_json:
         write_json(document)
     else:
@@ -47,30 +56,73 @@ def runs_(name: str, folder: str | None, as_json: bool) -> int:
     return int(ExitCode.ERROR if any(run.trouble for run in document.runs) else ExitCode.NOTHING_TO_DO)
 
 
-def _described(run: RunFolder) -> RunDescription:
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a run can be read and believed; `trouble` tells what cannot."""
+
+    name: str
+    digest: str = ""
+    plan: Plan | None = None
+    journal: Journal = Journal(())
+    approvals: tuple[ApprovalDescription, ...] = ()
+    trouble: str = ""
+
+
+def _read(run: RunFolder) -> _Read:
     """A run; what of it cannot be read or believed is told, and hides no other run."""
+    found = _Read(name=run.name)
+    try:
+        found = msgspec.structs.replace(found, journal=run.journal())
+        found = msgspec.structs.replace(found, approvals=_approvals(run))
+        plan, digest = run.plan()
+        return msgspec.structs.replace(found, plan=plan, digest=digest)
+    except (DocumentError, RefusedError) as error:
+        return msgspec.structs.replace(found, plan=None, digest="", trouble=str(error))
+
+
+def _described(run: RunFolder, read: _Read, *, every: list[_Read]) -> RunDescription:
     from remediate.render.applied import Run
     from remediate.render.applied_runs import run_description
+
+    read = _with_what_was_altered(run, read)
+    return run_description(
+        Run(name=run.name, folder=str(run.path), plan_id=read.digest),
+        plan=read.plan,
+        journal=read.journal,
+        approvals=read.approvals,
+        trouble=read.trouble,
+        rollback=_rollback(read, every),
+        elsewhere=_restarted(every, but=read.name),
+    )
+
+
+def _with_what_was_altered(run: RunFolder, read: _Read) -> _Read:
     from remediate.runs.sent import altered
 
-    of = Run(name=run.name, folder=str(run.path), plan_id="")
-    journal, approval = Journal(()), None
     try:
-        journal, approval = run.journal(), _approval(run)
-        plan, digest = run.plan()
-        changed = altered(run.path, journal.lines)
+        return read if read.trouble else msgspec.structs.replace(read, trouble=altered(run.path, read.journal.lines))
     except (DocumentError, RefusedError) as error:
-        return run_description(of, plan=None, journal=journal, approval=approval, trouble=str(error))
-    of = Run(name=run.name, folder=str(run.path), plan_id=digest)
-    return run_description(of, plan=plan, journal=journal, approval=approval, trouble=changed)
+        return msgspec.structs.replace(read, plan=None, digest="", trouble=str(error))
 
 
-def _approval(run: RunFolder) -> ApprovalDescription | None:
-    from remediate.render.documents import ApprovalDescription
+def _rollback(read: _Read, every: list[_Read]) -> RollbackDescription | None:
+    """The last run that took this one back; one that was refused before it began to is none."""
+    from remediate.render.applied_runs import ended
 
-    kept = run.approval()
+    for other in reversed(every):
+        begun = any(line.event in ("begin", "closed") for line in other.journal.lines)
+        if begun and other.plan and other.plan.options.get("rollback_of") == read.name:
+            return RollbackDescription(run=other.name, ended=ended(other.journal))
+    return None
+
+
+def _restarted(every: Iterable[_Read], *, but: str) -> dict[str, str]:
+    """When the last restart of each host began that another run has carried out (UTC)."""
+    return restarted_by((one.plan, one.journal) for one in every if one.plan and one.name != but)
+
+
+def _approvals(run: RunFolder) -> tuple[ApprovalDescription, ...]:
     names = ApprovalDescription.__struct_fields__
-    return ApprovalDescription(**{name: kept.get(name, "") for name in names}) if kept else None
+    return tuple(ApprovalDescription(**{name: kept.get(name, "") for name in names}) for kept in run.approvals())
 
 
 @click.command()
@@ -82,15 +134,23 @@ def _approval(run: RunFolder) -> ApprovalDescription | None:
 def rollback(name: str, out: str | None, dry_run: bool, folder: str | None, format: str, as_json: bool) -> int:
     """Make the plan that undoes a RUN, newest change first; it is approved and applied like every other plan.
 
+    What was begun and never ended is undone too: where it was not written, nothing is. Every plan that this makes has
+    a digest of its own: the one to approve is that of the file that --out names.
+
     Exit codes: 2 there is something to undo, 3 nothing of the run is left to undo.
     """
     from remediate.engine.undoing import undo_plan
+    from remediate.render.markdown import markdown
 
     run = run_named(runs_root(folder), name)
-    made = undo_plan(run.plan()[0], run.whole_journal().lines, run=run.name)
-    if out and not dry_run:
-        save(Path(out), seal(made))
-    write_plan(made, format=chosen(format, as_json=as_json), saved=out if out and not dry_run else "")
+    made = undo_plan(run.plan()[0], run.whole_journal().lines, run=run.name, now=datetime.now(UTC))
+    saved = out if out and not dry_run else ""
+    if saved:
+        save(Path(saved), seal(made))
+    if chosen(format, as_json=as_json) == "md" and not saved:
+        click.echo(markdown(made), nl=False)  # without a digest: nobody could apply what was approved by it
+    else:
+        write_plan(made, format=chosen(format, as_json=as_json), saved=saved)
     return int(ExitCode.FINDINGS)
 
 
@@ -102,17 +162,19 @@ def rollback(name: str, out: str | None, dry_run: bool, folder: str | None, form
 def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> int:
     """Read what a PLAN or a RUN touched once more, and look for its problems again.
 
-    Exit codes: 0 all of it stands as wanted and helps, 1 something could not be read, 2 something does not stand, or
-    the problem is still found.
+    Exit codes: 0 all of it stands as wanted and helps, 1 something could not be read or a restart is owed, 2 something
+    does not stand, or the problem is still found.
     """
     from remediate.cli.detecting_again import verified
     from remediate.cli.writers import writers_of
     from remediate.render.applied import verify_document, verify_lines
 
-    plan, digest = _plan(name, folder)
+    root = runs_root(folder)
+    plan, digest, lines, elsewhere = _plan(name, root)
     logon = logon_of(connection)
     with writers_of(plan, connection, logon=logon) as writers:
-        document = verify_document(verified(plan, writers, connection, logon=logon), plan_id=digest)
+        found = verified(plan, writers, connection, logon=logon, lines=lines, elsewhere=elsewhere)
+        document = verify_document(found, plan_id=digest)
     if as_json:
         write_json(document)
     else:
@@ -120,10 +182,31 @@ def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> i
     return document.exit_code
 
 
-def _plan(name: str, folder: str | None) -> tuple[Plan, str]:
+class _Meant(NamedTuple):
+    """A plan, its digest, what the journals of its runs tell, and when other runs restarted which host."""
+
+    plan: Plan
+    digest: str
+    lines: tuple[JournalLine, ...]
+    elsewhere: dict[str, str]
+
+
+def _plan(name: str, root: Path) -> _Meant:
     from remediate.cli.sealed_plan import read_sealed
+    from remediate.runs.folder import runs
 
     if Path(name).is_file():
         sealed = read_sealed(Path(name))
-        return sealed.plan, sealed.digest
-    return run_named(runs_root(folder), name).plan()
+        found, run = (sealed.plan, sealed.digest), ""
+    else:
+        meant = run_named(root, name)
+        found, run = meant.plan(), meant.name
+    every = [_read(one) for one in runs(root)]
+    mine = _last([one for one in every if one.digest == found[1] and run in ("", one.name)])
+    told = mine.journal.lines if mine and not mine.journal.broken else ()
+    return _Meant(*found, told, _restarted(every, but=mine.name if mine else ""))
+
+
+def _last(found: list[_Read]) -> _Read | None:
+    """The run that tells what became of a plan: the last that has begun to carry it out, else none."""
+    return next((one for one in reversed(found) if any(line.action for line in one.journal.lines)), None)

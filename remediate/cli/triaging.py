@@ -7,16 +7,17 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from remediate.cli.options import check_hosts, live_log_options, logon_of, output_options, strength
 from remediate.cli.output import chosen, write_json, write_lines
-from remediate.model.errors import UsageError
+from remediate.model.errors import RemediateError, UsageError
 from remediate.model.utc import utc_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from remediate.triage.report import Report
     from remediate.triage.sources import Item, Stream
 
+_Error = TypeVar("_Error", RemediateError, click.ClickException)
 _LIVE = "--domain DOMAIN --connector HOST"
 _TARGETS = ("domain", "dc", "ca", "connector")
 # How strongly something is asked for that stands on the command line; see `strength`.
@@ -32,7 +34,45 @@ _NAMED = 3
 _WORTH_PROCESSES = 64 << 20
 
 
-@click.command()
+class _Command(click.Command):
+    """With --redact, what is said on stderr names nobody either, whatever fails."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line. Raises ClickException for what does not fit."""
+        given = ("--redact" in args, (ctx.default_map or {}).get("redact"))
+        with _telling_nobody() if any(given) else nullcontext():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises what it raises."""
+        with _telling_nobody() if ctx.params.get("redact") else nullcontext():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _telling_nobody() -> Iterator[None]:
+    """Put pseudonyms in place of names in what is raised within."""
+    try:
+        yield
+    except (RemediateError, click.ClickException) as error:
+        raise _redacted(error) from None
+
+
+def _redacted(error: _Error) -> _Error:
+    """The same error with pseudonyms in its strings."""
+    from copy import copy
+
+    from remediate.triage.redaction import Redactor
+
+    redactor, changed = Redactor(machine_key()), copy(error)
+    held = {name: redactor.text(value) for name, value in vars(error).items() if isinstance(value, str)}
+    for name, value in held.items():
+        setattr(changed, name, value)
+    changed.args = tuple(redactor.text(value) if isinstance(value, str) else value for value in error.args)
+    return changed
+
+
+@click.command(cls=_Command)
 @click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="FILE...|-")
 @click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="A bundle and its logs.")
 @click.option(

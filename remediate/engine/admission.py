@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from remediate.actions.writing import Writer
+from remediate.engine.schedule import expiry, refuse, schedule
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import RefusedError
-from remediate.model.journal import JournalLine
 from remediate.model.plan import Plan, target_of
 from remediate.model.utc import utc_text
 
@@ -21,41 +21,38 @@ _SHORTEST = 12
 
 def check_plan(plan: Plan, digest: str, *, approved: str, now: datetime, where: str) -> None:
     """Raise RefusedError for a digest that was not approved, and a plan that is incomplete, empty, or out of time."""
+    check_approved(digest, approved=approved, where=where)
+    check_content(plan, where=where)
+    check_time(plan, now=utc_text(now), where=where)
+
+
+def check_approved(digest: str, *, approved: str, where: str) -> None:
+    """Raise RefusedError unless the digest is the approved one, of which 12 digits are enough."""
     given = approved.strip().lower()
     if len(given) < _SHORTEST or not digest.startswith(given):
         raise RefusedError(
             "this is not the plan that was approved", where=where, why=f"its digest is {digest}",
             do="Have this digest approved, or name the plan that was.",
         )  # fmt: skip
-    moment = utc_text(now)
-    check_worth(plan, now=moment, where=where)
-    _check_time(plan, moment, where)
 
 
-def check_worth(plan: Plan, *, now: str, where: str) -> None:
-    """Raise RefusedError for a plan that nobody could carry out, now or later: incomplete, empty, or expired."""
+def check_content(plan: Plan, *, where: str) -> None:
+    """Raise RefusedError for a plan that is incomplete or changes nothing."""
     if not plan.complete:
         raise RefusedError("the plan is incomplete", where=where, do="Read what it says is unknown, then plan again.")
     if not plan.actions:
         raise RefusedError("the plan changes nothing", where=where, do="There is nothing to do.")
-    if now >= plan.expires_at:
-        raise RefusedError(f"the plan expired at {plan.expires_at}", where=where, do="Plan again.")
 
 
-def _check_time(plan: Plan, now: str, where: str) -> None:
-    if now < plan.created:
-        why = f"it is {now} here, and its facts were read at {plan.created}"
-        raise RefusedError("the clock of this machine is behind the plan", where=where, why=why, do="Set the clock.")
-    if plan.not_before and now < plan.not_before:
-        raise RefusedError(f"its window opens at {plan.not_before}; it is {now}", where=where, do="Wait.")
-    if plan.not_after and now >= plan.not_after:
-        raise RefusedError(f"its window closed at {plan.not_after}; it is {now}", where=where, do="Plan again.")
+def check_worth(plan: Plan, *, now: str, where: str) -> None:
+    """Raise RefusedError for a plan that nobody could carry out, now or later: incomplete, empty, or expired."""
+    check_content(plan, where=where)
+    refuse((expiry(plan, now=now),), where=where)
 
 
-def check_unused(lines: tuple[JournalLine, ...], *, run: str) -> None:
-    """Raise RefusedError when a run of this plan came to its end: a plan is applied once."""
-    if any(line.event == "closed" for line in lines):
-        raise RefusedError("the plan was applied already", where=run, do="Plan again; what stands now is read anew.")
+def check_time(plan: Plan, *, now: str, where: str) -> None:
+    """Raise RefusedError for a plan that has expired, outside of its window, and by a clock that is behind it."""
+    refuse(schedule(plan, now=now), where=where)
 
 
 def check_identities(plan: Plan, writers: Mapping[str, Writer]) -> None:
@@ -63,17 +60,25 @@ def check_identities(plan: Plan, writers: Mapping[str, Writer]) -> None:
     by_target(writers, str, lambda name: _check_identity(plan, name, writers[name]))
 
 
+_UNTOLD = "Look at the target; a JEA endpoint needs the functions of this version. If it was changed, plan again."
+_NOT_ASKED = frozenset({"objectGUID"})
+"""What a plan holds of a host and no live run compares: the objectGUID of its account in the directory, which the host
+itself cannot tell. MachineGuid tells one machine from another, and ComputerName a clone of it in the same domain."""
+
+
 def _check_identity(plan: Plan, name: str, writer: Writer) -> None:
-    planned = _planned_identity(plan, name)
+    planned = {key: value for key, value in _planned_identity(plan, name).items() if key not in _NOT_ASKED}
     if not planned:
         raise RefusedError("the plan does not say what makes this the right target", where=name, do="Plan again.")
     found = writer.identity()
     for key, value in planned.items():
-        if key in found and found[key].lower() != value.lower():
-            why = f"{key} is {found[key] or 'none'}, planned for {value}"
+        if found.get(key) and found[key].lower() != value.lower():
+            why = f"{key} is {found[key]}, planned for {value}"
             raise RefusedError("this is another target of the same name", where=name, why=why, do="Plan again.")
-    if not set(planned) & set(found):
-        raise RefusedError("it does not say who it is", where=name, why=f"planned for {planned}")
+    for key, value in planned.items():
+        if not found.get(key):
+            why = f"{key} was not reported, planned for {value}"
+            raise RefusedError("nobody can tell whether this is the planned target", where=name, why=why, do=_UNTOLD)
 
 
 def _planned_identity(plan: Plan, target: str) -> dict[str, str]:

@@ -6,15 +6,18 @@ before the next action: a `begin` without its `done` is unresolved, and the next
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import msgspec
 
-from remediate.actions.states import REVISION, Table, before_and_after
-from remediate.actions.writing import Drift, WriteFailed, Writer
+from remediate.actions.states import REVISION, UNANSWERED, Table, before_and_after
+from remediate.actions.writing import Drift, Lease, WriteFailed, Writer
+from remediate.engine.host_locks import LOCK_SECONDS, HostLocks
+from remediate.engine.returned import owed_restarts
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import DocumentError, ExitCode, RefusedError, RemediateError
 from remediate.model.journal import Event, JournalLine
@@ -30,7 +33,8 @@ Clock = Callable[[], datetime]
 
 class Step(msgspec.Struct, kw_only=True):
     """An action with what stands there. `verdict` is `as approved`, `as wanted` or `drifted`; `outcome` how it ended:
-    `done`, `as wanted`, `failed`, `unresolved` or `not reached`. `written` is true where an earlier run wrote it."""
+    `done`, `as wanted` (found so, or somebody else was faster with the same), `failed`, `unresolved` or `not reached`.
+    `written` is true where an earlier run wrote it, or may have."""
 
     action: Action
     now: Table
@@ -48,14 +52,15 @@ class Step(msgspec.Struct, kw_only=True):
 
 
 class Drifted(RefusedError):
-    """At least one value is no longer as approved; nothing was written. `steps` are those, for a table."""
+    """At least one value is no longer as approved; nothing was written, by an attempt that goes on `nothing_more`.
+    `steps` are those, for a table."""
 
-    def __init__(self, steps: tuple[Step, ...]) -> None:
+    def __init__(self, steps: tuple[Step, ...], *, nothing_more: bool = False) -> None:
         self.steps = steps
         first = steps[0]
         more = f", and {len(steps) - 1} more" if len(steps) > 1 else ""
         super().__init__(
-            f"a value is no longer as approved{more}. Nothing was changed",
+            f"a value is no longer as approved{more}. Nothing {'more ' if nothing_more else ''}was changed",
             where=f"{first.action.id}. {first.action.label}", do="Look at what changed it, then plan again.",
         )  # fmt: skip
 
@@ -66,10 +71,20 @@ def read_steps(plan: Plan, writers: Mapping[str, Writer], earlier: Iterable[Jour
     steps = by_target(
         plan.actions, target_of, lambda action: _step(action, writers[target_of(action)].read(action), lines)
     )
+    owed = {action.id for action in owed_restarts(plan, lines)}
     for step in steps:
         if step.action.kind == RESTART:
-            step.verdict = _restart_verdict(step, steps, lines)
+            step.verdict = _restart_verdict(step, steps, lines, is_owed=step.action.id in owed)
+        elif "rollback_of" in plan.options and _is_undone(step.now, step.after):
+            step.verdict = "as wanted"
     return steps
+
+
+def _is_undone(now: Table, wanted: Table) -> bool:
+    """Whether a template stands as a rollback wants it, but for its revision: the run never wrote it, or somebody else
+    has put it back."""
+    apart = {name: value for name, value in wanted.items() if name != REVISION}
+    return apart != wanted and now.get(REVISION) is not None and {**now, REVISION: None} == {**apart, REVISION: None}
 
 
 def _step(action: Action, now: Table, earlier: tuple[JournalLine, ...]) -> Step:
@@ -78,32 +93,48 @@ def _step(action: Action, now: Table, earlier: tuple[JournalLine, ...]) -> Step:
     captured = begun[-1].before if begun else None
     before = captured or before
     verdict = "as wanted" if now == after else "as approved" if now == before else "drifted"
-    return Step(action=action, now=now, before=before, after=after, verdict=verdict, written=bool(begun))
+    written = _may_have_written(line.event for line in earlier if line.action == action.id)
+    return Step(action=action, now=now, before=before, after=after, verdict=verdict, written=written)
 
 
-def _restart_verdict(step: Step, steps: tuple[Step, ...], earlier: tuple[JournalLine, ...]) -> str:
-    """A restart is owed until a run has done it after everything it wrote; a value as wanted never cancels it."""
-    events = [line.event for line in earlier if line.action == step.action.id]
+def _may_have_written(events: Iterable[Event]) -> bool:
+    """Whether a write that was begun took effect, or nobody knows; not one that was refused, or found it as wanted."""
+    written = begun = False
+    for event in events:
+        written = written or event == "done" or (begun and event == "begin")
+        begun = event == "begin" or (begun and event not in ("failed", "as wanted"))
+    return written or begun
+
+
+def _restart_verdict(step: Step, steps: tuple[Step, ...], earlier: tuple[JournalLine, ...], *, is_owed: bool) -> str:
+    """A restart is owed until a run has done it after everything it wrote; a value as wanted never cancels it. One
+    after which the service runs, and did not answer in time, is not made again."""
+    lines = [line for line in earlier if line.action == step.action.id]
+    events = [line.event for line in lines]
     asking = {other.action.id for other in steps if other.action.restarts and other.target == step.target}
-    pending = any(other.verdict == "as approved" for other in steps if other.action.id in asking)
+    pending = is_owed or any(other.verdict == "as approved" for other in steps if other.action.id in asking)
     if step.now != step.before:
         return "as approved" if "begin" in events and "done" not in events else "drifted"
-    return "as wanted" if "done" in events and not pending else "as approved"
+    restarted = "done" in events or (lines and lines[-1].after == UNANSWERED)
+    return "as wanted" if restarted and not pending else "as approved"
 
 
 def refuse_drift(steps: tuple[Step, ...]) -> None:
     """Raise Drifted when one step has drifted."""
     drifted = tuple(step for step in steps if step.verdict == "drifted")
     if drifted:
-        raise Drifted(drifted)
+        raise Drifted(drifted, nothing_more=any(step.written for step in steps))
 
 
 class Applying:
     """One run over the steps of a plan. `run` never raises for what a target does; it writes it down and goes on with
-    the targets that have nothing to do with it."""
+    the targets that have nothing to do with it. `locks` are those of its targets, which it renews."""
 
-    def __init__(self, writers: Mapping[str, Writer], record: Record, *, clock: Clock, who: str) -> None:
+    def __init__(
+        self, writers: Mapping[str, Writer], record: Record, *, locks: HostLocks, clock: Clock, who: str
+    ) -> None:
         self._writers, self._record, self._clock, self._who = writers, record, clock, who
+        self._locks = locks
         self._lost: dict[str, str] = {}
         self._turn = threading.Lock()
 
@@ -119,21 +150,27 @@ class Applying:
                 self._carry_out(step, steps)
 
         for together in _together(steps):
+            if not stop():
+                self._renew({step.target for step in steps if step.outcome == "not reached" and not step.detail})
             by_target(together, lambda step: step.target, carry_out)
         done = all(step.outcome in ("done", "as wanted") for step in steps)
         return ExitCode.NOTHING_TO_DO if done else ExitCode.STOPPED_PART_WAY
 
     def _carry_out(self, step: Step, steps: tuple[Step, ...]) -> None:
         if step.verdict == "as wanted":
-            step.outcome = "done" if step.written else "as wanted"
-            self._note(step, "done" if step.written else "as wanted")
+            self._found_so(step)
         elif reason := self._obstacle(step, steps):
             step.detail = reason
         else:
             self._note(step, "begin")
             self._write(step)
 
+    def _renew(self, targets: Iterable[str]) -> None:
+        """Keep the locks of what is still to come, and give up the targets that are not this run's any more."""
+        self._lost |= self._locks.renew(sorted(name for name in targets if name not in self._lost))
+
     def _obstacle(self, step: Step, steps: tuple[Step, ...]) -> str:
+        self._renew([step.target])
         if step.target in self._lost:
             return f"{step.target} was lost: {self._lost[step.target]}"
         for other in steps:
@@ -146,8 +183,13 @@ class Applying:
             step.detail = self._writers[step.target].write(step.action, before=step.now, after=step.after)
             step.now = dict(step.after)
         except Drift as error:
-            self._failed(step, str(error), unresolved=False)
+            step.now = error.now or step.now
+            if error.now == step.after and step.action.kind != RESTART:
+                self._found_so(step, "it has become as wanted in the meantime; nothing was written here")
+            else:
+                self._failed(step, str(error), unresolved=False)
         except WriteFailed as error:
+            step.now = error.now or step.now
             self._failed(step, str(error), unresolved=error.unresolved)
         except DocumentError:  # what was to be sent could not be kept: as a journal that cannot be written
             raise
@@ -157,6 +199,11 @@ class Applying:
         else:
             step.outcome = "done"
             self._note(step, "done")
+
+    def _found_so(self, step: Step, detail: str = "") -> None:
+        """What an earlier run of the plan wrote, or may have, is done; else it is somebody else's."""
+        step.outcome, step.detail = ("done" if step.written else "as wanted"), detail
+        self._note(step, "done" if step.written else "as wanted")
 
     def _failed(self, step: Step, detail: str, *, unresolved: bool) -> None:
         step.outcome, step.detail = ("unresolved" if unresolved else "failed"), detail
@@ -195,19 +242,24 @@ def _together(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
 
 
 def changes_of(steps: Iterable[Step]) -> Iterator[tuple[str, str | None, str | None, str | None]]:
-    """Yield (name, approved, now, wanted) of every value, for a table; a revision only counts."""
+    """Yield (name, approved, now, wanted) of every value, for a table; a revision only counts, and is told where
+    nothing else is another."""
     for step in steps:
-        for name in sorted(step.after):
-            if name != REVISION or len(step.after) == 1:
-                yield name, step.before.get(name), step.now.get(name), step.after[name]
+        told = [name for name in sorted(step.after) if name != REVISION]
+        if REVISION in step.after and all(step.before.get(name) == step.now.get(name) for name in told):
+            told.append(REVISION)
+        for name in told:
+            yield name, step.before.get(name), step.now.get(name), step.after[name]
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Who applies, under which run's name, and until when the hosts' locks hold at the longest (UTC)."""
+    """Who applies, under which run's name, the token that no other run has, and for how long (seconds) a host's lock
+    holds that is not renewed."""
 
     run: str
     who: str
-    until: str
+    token: str
+    seconds: int = LOCK_SECONDS
 
 
 def carry_out(
@@ -226,31 +278,13 @@ def carry_out(
     and before anything is locked, so that a plan that has drifted leaves nothing behind. Raises Drifted, RefusedError
     for a lock that another run holds, and TransportError while nothing is written yet.
     """
-    with _locks(writers, window):
+    with _locks(writers, window, clock) as locks:
         steps = read_steps(plan, writers, earlier)
         refuse_drift(steps)
-        return steps, Applying(writers, record, clock=clock, who=window.who).run(steps, stop=stop)
+        return steps, Applying(writers, record, locks=locks, clock=clock, who=window.who).run(steps, stop=stop)
 
 
-@contextmanager
-def _locks(writers: Mapping[str, Writer], window: Window) -> Iterator[None]:
-    """Hold the lock of every target. What could not be given back dies by its time, and is not an error."""
-    taken: dict[str, Writer] = {}
-
-    def take(name: str) -> None:
-        holder = writers[name].lock(run=window.run, who=window.who, until=window.until)
-        if holder is not None:
-            why = f"run {holder.run} by {holder.who}, until {holder.until} at the latest"
-            raise RefusedError("another run is at work there", where=name, why=why, do="Wait until it has ended.")
-        taken[name] = writers[name]
-
-    try:
-        by_target(writers, str, take)
-        yield
-    finally:
-        by_target(taken, str, lambda name: _give_back(taken[name], window.run))
-
-
-def _give_back(writer: Writer, run: str) -> None:
-    with suppress(RemediateError):
-        writer.unlock(run=run)
+def _locks(writers: Mapping[str, Writer], window: Window, clock: Clock) -> AbstractContextManager[HostLocks]:
+    token = window.token or secrets.token_hex(16)  # a run that an older version began has none
+    lease = Lease(run=window.run, who=window.who, token=token, seconds=window.seconds)
+    return HostLocks(writers, lease, clock=clock).held()

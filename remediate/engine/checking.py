@@ -1,4 +1,4 @@
-"""Before the window: is every target the plan's, does every value stand as approved, is every right there.
+"""Before the window: when, is every target the plan's, does every value stand as approved, is every right there.
 
 Nothing is written and nothing raises for what a target answers: all of it is told, not only the first.
 """
@@ -6,16 +6,19 @@ Nothing is written and nothing raises for what a target answers: all of it is to
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 
 from remediate.actions.writing import Writer
 from remediate.engine.admission import check_identities
 from remediate.engine.applying import Step, read_steps
+from remediate.engine.host_locks import others_at_work
+from remediate.engine.schedule import Condition, controllers_clock, time_there
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import ExitCode, RefusedError, RemediateError, TransportError
 from remediate.model.journal import JournalLine
-from remediate.model.plan import Action, Plan, target_of
+from remediate.model.plan import DIRECTORY, Action, Plan, target_of
 
 UNREAD = "not read"
 
@@ -42,10 +45,11 @@ class ActionCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that `apply` would ask before it writes."""
+    """Everything that `apply` would ask before it writes; `schedule` is when the plan may be applied."""
 
     targets: tuple[TargetCheck, ...]
     actions: tuple[ActionCheck, ...]
+    schedule: tuple[Condition, ...] = ()
 
     @property
     def drifted(self) -> tuple[Step, ...]:
@@ -54,9 +58,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> ExitCode:
-        """3 when `apply` would refuse, else 1 when something could not be read, else 0."""
+        """3 when `apply` would refuse, else 1 when something could not be read, else 0. A window that opens later
+        refuses nothing: before it is when this is asked."""
         lacking = any(one.lacks or one.verdict == "refused" for one in self.actions)
-        if lacking or self.drifted or any(one.state == "another" for one in self.targets):
+        refused = any(one.state == "refused" for one in self.schedule)
+        if refused or lacking or self.drifted or any(one.state == "another" for one in self.targets):
             return ExitCode.REFUSED
         unread = any(one.verdict == UNREAD or one.lacks is None for one in self.actions)
         return ExitCode.ERROR if unread or any(one.state == UNREAD for one in self.targets) else ExitCode.NOTHING_TO_DO
@@ -80,6 +86,29 @@ def check_all(
         return Check(targets=targets, actions=tuple(_unasked(action, account) for action in plan.actions))
     actions = by_target(plan.actions, target_of, lambda action: _action(plan, action, writers, lines))
     return Check(targets=targets, actions=actions)
+
+
+def with_clock(check: Check, plan: Plan, writers: Mapping[str, Writer], *, now: datetime) -> Check:
+    """Return a check with what the domain controller's clock says to the schedule, where the plan's directory was
+    found; without it where it does not tell."""
+    found = any(one.name == DIRECTORY and one.state == "the plan's" for one in check.targets)
+    try:
+        there = time_there(writers) if found else None
+    except RemediateError:
+        there = None
+    if there is None:
+        return check
+    clock = controllers_clock(plan, now=now, there=there)
+    return msgspec.structs.replace(check, schedule=(*check.schedule, clock))
+
+
+def with_locks(check: Check, writers: Mapping[str, Writer], earlier: Iterable[JournalLine]) -> Check:
+    """Return a check with who else is at work on the plan's targets, for its schedule; the broken-off run whose lines
+    `earlier` are is no other."""
+    names = tuple(one.name for one in check.targets if one.state == "the plan's")
+    token = next((line.token for line in earlier if line.token), "")
+    others = others_at_work(writers, names, token=token)
+    return msgspec.structs.replace(check, schedule=(*check.schedule, *others))
 
 
 class _Account:

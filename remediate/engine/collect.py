@@ -30,7 +30,11 @@ from remediate.model.utc import utc_now
 HostRole = Literal["ca", "connector"]
 HostDocument = CaDocument | ConnectorDocument
 
-_DOCUMENTS: dict[HostRole, type[HostDocument]] = {"ca": CaDocument, "connector": ConnectorDocument}
+# Made here, in one thread: msgspec looks at a type when it is first decoded, and two threads doing so at once crash it.
+_DECODERS: dict[HostRole, msgspec.json.Decoder[HostDocument]] = {
+    "ca": msgspec.json.Decoder(CaDocument),
+    "connector": msgspec.json.Decoder(ConnectorDocument),
+}
 
 
 class HostRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +256,7 @@ def decode(text: str, *, role: HostRole, host: str) -> HostDocument:
     if said != role:
         raise DocumentError(f"its answer is that of a {said}, not of a {role}", where=host)
     try:
-        return msgspec.json.decode(text, type=_DOCUMENTS[role])
+        return _DECODERS[role].decode(text)
     except msgspec.ValidationError as error:
         raise DocumentError("its document does not fit", where=host, why=str(error), do=again) from error
 

@@ -6,19 +6,22 @@ says something else than the plan, is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from remediate.actions.states import REVISION, before_and_after
+from remediate.actions.states import REVISION, UNANSWERED, before_and_after
 from remediate.engine.chronology import in_order
 from remediate.model.errors import RefusedError
 from remediate.model.journal import Event, JournalLine
+from remediate.model.places import ServicePlace
 from remediate.model.plan import RESTART, Action, Plan, target_of
 from remediate.model.result import RunResult, StepResult, Table
 
 # The longest value that is shown; a descriptor is longer.
 _SHOWN = 80
+# Who began a run that was applied live, as its journal has it; and the service that a CA's registry values restart.
+_APPLY, _CERTSVC = "apply", "CertSvc"
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,21 +149,89 @@ def standings(plan: Plan, lines: Iterable[JournalLine]) -> tuple[Standing, ...]:
     return tuple(_standing(action, ordered) for action in plan.actions)
 
 
-def owed_restarts(plan: Plan, lines: Iterable[JournalLine]) -> tuple[Action, ...]:
+def owed_restarts(
+    plan: Plan, lines: Iterable[JournalLine], *, elsewhere: Mapping[str, str] | None = None
+) -> tuple[Action, ...]:
     """Return the restarts without which something that was written, or may have been, is not in force.
 
-    No fact tells it: the value stands as wanted, and the service runs. A restart by hand is not known here.
+    No fact tells it: the value stands as wanted, and the service runs. A restart by hand is not known here; one by
+    another run is where `elsewhere` has it: for each host when the last one began there (UTC), see `restarted`.
     """
-    restarts = {target_of(action): action for action in plan.actions if action.kind == RESTART}
-    writes = {action.id: target_of(action) for action in plan.actions if action.restarts}
-    owed: dict[str, Action] = {}
+    ordered, past = in_order(lines), elsewhere or {}
+    since = {action.id: _owed_since(action, plan, ordered) for action in _restarts(plan)}
+    return tuple(
+        action for action in _restarts(plan) if since[action.id] and past.get(target_of(action), "") <= since[action.id]
+    )
+
+
+def _restarts(plan: Plan) -> Iterator[Action]:
+    return (action for action in plan.actions if action.kind == RESTART)
+
+
+def _owed_since(restart: Action, plan: Plan, lines: tuple[JournalLine, ...]) -> str:
+    """When the last of what a restart is for was written that was not followed by it (UTC); empty for none."""
+    asking = {action.id for action in plan.actions if action.restarts and target_of(action) == target_of(restart)}
+    since, is_done = "", False
+    earlier: dict[int, str] = {}
+    for line in lines:
+        if line.action == restart.id and (line.event == "done" or line.after == UNANSWERED):
+            since, is_done = "", True
+        elif line.action in asking:
+            earlier |= {line.action: since} if line.event == "begin" else {}
+            since = _asked_since(line, since, earlier=earlier.get(line.action, since), is_done=is_done)
+    return since
+
+
+def _asked_since(line: JournalLine, since: str, *, earlier: str, is_done: bool) -> str:
+    """The same after a line of a write. `earlier` is what it was before that write began.
+
+    A `done` of `apply` without a `begin` notes again what was written before. What it found as wanted is not known to
+    be in force either, until it has restarted once.
+    """
+    match line.event:
+        case "begin":
+            return line.at
+        case "done" if line.began:
+            return line.at
+        case "as wanted" if line.source == _APPLY and not is_done:
+            return line.at
+        case "failed":
+            return earlier
+    return since
+
+
+def restarted(plan: Plan, lines: Iterable[JournalLine]) -> dict[str, str]:
+    """Return for each host when the last restart began there that a run has carried out (UTC)."""
+    restarts = {action.id: target_of(action) for action in _restarts(plan)}
+    begun: dict[int, str] = {}
+    found: dict[str, str] = {}
     for line in in_order(lines):
-        target = writes.get(line.action, "")
-        if target in restarts and line.event in ("begin", "done"):
-            owed[target] = restarts[target]
-        if line.event == "done":
-            owed = {name: action for name, action in owed.items() if action.id != line.action}
-    return tuple(owed.values())
+        if line.action in restarts and line.event == "begin":
+            begun[line.action] = line.at
+        elif line.action in begun and (line.event == "done" or line.after == UNANSWERED):
+            found[restarts[line.action]] = begun[line.action]
+    return found
+
+
+def owed_text(plan: Plan, lines: Iterable[JournalLine], *, elsewhere: Mapping[str, str] | None = None) -> str:
+    """Return, for people, which restarts a run owes and how they are made up for; empty when it owes none.
+
+    `elsewhere` is as in `owed_restarts`.
+    """
+    owed = owed_restarts(plan, lines, elsewhere=elsewhere)
+    return " ".join(owed_on(target_of(action), _service(action)) for action in owed)
+
+
+def owed_on(host: str, service: str = _CERTSVC) -> str:
+    """Return, for people, that a host owes a restart of a service, and how it is made up for."""
+    return (
+        f"A restart of {service} on {host} is owed: until then the CA goes on with the old values. An administrator of "
+        f"that host makes up for it with: Restart-Service -Name {service}."
+    )
+
+
+def _service(action: Action) -> str:
+    return action.place.name if isinstance(action.place, ServicePlace) else _CERTSVC
 
 
 def _standing(action: Action, lines: Iterable[JournalLine]) -> Standing:

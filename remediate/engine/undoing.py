@@ -1,7 +1,8 @@
 """A rollback is a plan of its own, made from the journal of a run: newest first, from the values it captured.
 
-It has a diff, a digest to approve and a staleness check like every other. It undoes what the run changed, not what it
-found as wanted; a value that was absent becomes absent again; a template's minor revision only ever rises.
+It has a diff, a digest to approve and a staleness check like every other. It undoes what the run changed, or may have
+changed, not what it found as wanted; a value that was absent becomes absent again; a template's minor revision only
+ever rises. It is as old as the moment in which it is made, not as the run.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 
 from remediate import __version__
-from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, REVISION, Table
+from remediate.actions.states import DESCRIPTOR, EXCLUDED, PUBLISHED, REVISION, Table, before_and_after
 from remediate.engine.chronology import in_order
 from remediate.model.errors import RefusedError
 from remediate.model.finding import NotPlanned
@@ -35,16 +37,28 @@ from remediate.model.plan import (
 from remediate.model.utc import utc_text
 
 UNDO_DAYS = 7
+_VERIFY = "verify.ps1"
+_FINDS_OUT = "The rollback finds out: where it stands as before the run, nothing is written."
 _PARTLY = "Only a part of the plan was carried out; who can obtain what is told as if all of it were undone."
 
 
-def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
-    """Return the plan that undoes a run. Raises RefusedError when there is nothing of it to undo."""
-    written = _written(tuple(lines))
-    if not written:
+class _Written(NamedTuple):
+    """What a run wrote: the values before and after. `known` is false where nobody can tell whether it was written."""
+
+    before: Table
+    after: Table
+    known: bool = True
+
+
+def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str, now: datetime) -> Plan:
+    """Return the plan that undoes a run. Raises RefusedError when there is nothing of it to undo.
+
+    What was begun and never ended is undone too: where it was not written, what stands there is what is wanted.
+    """
+    written = _written(plan, lines)
+    undoable = [action for action in reversed(plan.actions) if action.id in written]
+    if not undoable:
         raise RefusedError("nothing of it is left to undo", where=run)
-    created = max(line.at for line in written.values())
-    undoable = [action for action in reversed(plan.actions) if action.id in written and action.kind != RESTART]
     steps = [_undo(action, written[action.id]) for action in undoable if not action.undo_missing]
     steps += [_restart(action) for action in plan.actions if _restarts(action, undoable)]
     numbered = [msgspec.structs.replace(step, id=number) for number, step in enumerate(steps, start=1)]
@@ -52,9 +66,9 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
         format_version=PLAN_FORMAT,
         remediate=__version__,
         playbooks=plan.playbooks,
-        options={"rollback_of": run},
-        created=created,
-        expires_at=utc_text(datetime.fromisoformat(created) + timedelta(days=UNDO_DAYS)),
+        options=_options(plan, run),
+        created=utc_text(now),
+        expires_at=utc_text(now + timedelta(days=UNDO_DAYS)),
         complete=True,
         heading=(f"rollback of run {run}", *plan.heading),
         targets=plan.targets,
@@ -66,22 +80,68 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Plan:
         ),
         gained=plan.lost,
         lost=plan.gained,
-        notes=(_PARTLY,) if any(action.id not in written for action in plan.actions) else (),
+        notes=tuple(_notes(plan, undoable, written)),
     )
 
 
-def _written(lines: tuple[JournalLine, ...]) -> dict[int, JournalLine]:
-    """The last `done` of every action that was not undone since."""
-    found: dict[int, JournalLine] = {}
+def _options(plan: Plan, run: str) -> dict[str, Any]:
+    """Of which run it is the rollback; and whether that one was a rollback, so that it brings nothing back."""
+    undoes_rollback = "rollback_of" in plan.options and not plan.options.get("undoes_rollback")
+    return {"rollback_of": run} | ({"undoes_rollback": True} if undoes_rollback else {})
+
+
+def _notes(plan: Plan, undoable: list[Action], written: dict[int, _Written]) -> Iterator[str]:
+    restarts = {action.id for action in plan.actions if action.kind == RESTART}
+    if any(action.id not in restarts and action.id not in written for action in plan.actions):
+        yield _PARTLY
+    for action in undoable:
+        if not written[action.id].known and not action.undo_missing:
+            yield f"It is not known whether the run wrote {action.label} ({target_of(action)}). {_FINDS_OUT}"
+
+
+def _written(plan: Plan, lines: Iterable[JournalLine]) -> dict[int, _Written]:
+    """What the run wrote, or may have written, of every action that was not undone since; restarts are not among it."""
+    planned = {action.id: before_and_after(action) for action in plan.actions if action.kind != RESTART}
+    found: dict[int, _Written] = {}
+    earlier: dict[int, _Written] = {}
     for line in in_order(lines):
-        if line.event == "done" and line.action:
-            found = {number: one for number, one in found.items() if number != line.action}
-            found |= {} if line.undo else {line.action: line}
+        if line.action in planned:
+            if line.event == "begin":
+                earlier = _with(earlier, line.action, found.get(line.action))
+            after = _after(line, found.get(line.action), earlier.get(line.action), planned[line.action])
+            found = _with(found, line.action, after)
     return found
 
 
-def _undo(action: Action, line: JournalLine) -> Action:
-    before, after = dict(line.after or {}), dict(line.before or {})
+def _after(
+    line: JournalLine, written: _Written | None, earlier: _Written | None, planned: tuple[Table, Table]
+) -> _Written | None:
+    """What an action has written after a line; `earlier` is what it had before it was last begun.
+
+    A write that the target refused leaves that. A verification does not know who wrote what it found as wanted.
+    """
+    before, after = line.before or planned[0], line.after or planned[1]
+    match line.event:
+        case "begin" if not line.undo:
+            return _Written(before, planned[1], known=False)
+        case "done":
+            return None if line.undo else _Written(before, after)
+        case "failed" if not line.undo:
+            return earlier
+        case "as wanted" if line.undo:
+            return None
+        case "as wanted" if line.source != _VERIFY and written and not written.known:
+            return None
+    return written
+
+
+def _with(found: dict[int, _Written], number: int, one: _Written | None) -> dict[int, _Written]:
+    rest = {key: value for key, value in found.items() if key != number}
+    return rest | ({number: one} if one else {})
+
+
+def _undo(action: Action, written: _Written) -> Action:
+    before, after = dict(written.after), dict(written.before)
     if REVISION in before and REVISION in after:
         after[REVISION] = str(int(before[REVISION] or 0) + 1)
     return msgspec.structs.replace(

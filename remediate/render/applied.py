@@ -6,9 +6,10 @@ from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
+from remediate.actions.states import UNANSWERED
 from remediate.engine.applying import Step
-from remediate.engine.returned import Standing
-from remediate.engine.verifying import Verification
+from remediate.engine.returned import Standing, owed_on
+from remediate.engine.verifying import OWED, Verification
 from remediate.model.finding import Finding
 from remediate.model.plan import AT_ONCE, RESTART, Action, target_of
 from remediate.render.documents import (
@@ -24,6 +25,8 @@ from remediate.render.text import Line, wrap
 
 _STATE = 15
 DONE = ("done", "as wanted")
+# States of which a rollback takes back what was written, or finds out that nothing was.
+UNDOABLE = ("done", "unresolved")
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +57,21 @@ def applied(
         actions=tuple(map(_action, found)),
         takes_effect=_delays((one.action for one in done), restarted={one.target for one in done if _restarts(one)}),
         verification=described(verification) if verification else None,
+        restarts_owed=tuple(dict.fromkeys(_owed(found))),
     )
+
+
+def _owed(steps: tuple[Step, ...]) -> Iterator[str]:
+    """The hosts that were not restarted after what was written there, or may have been, by this run or before it."""
+    for step in steps:
+        asking = (one for one in steps if one.action.restarts and one.target == step.target)
+        done = step.outcome in DONE or step.now == UNANSWERED
+        if _restarts(step) and not done and any(_asks(one) for one in asking):
+            yield step.target
+
+
+def _asks(step: Step) -> bool:
+    return step.outcome in (*DONE, "unresolved") or (step.written and step.outcome != "failed")
 
 
 def _restarts(step: Step) -> bool:
@@ -81,6 +98,8 @@ def described(verification: Verification) -> VerificationDescription:
         still_found=verification.still,
         unknown=verification.unknown,
         other_causes=verification.others,
+        rollback_of=verification.rollback_of,
+        undoes_rollback=verification.undoes_rollback,
     )
 
 
@@ -93,11 +112,13 @@ def standing(one: Standing) -> ActionStanding:
 
 def verify_document(verification: Verification, *, plan_id: str) -> VerifyDocument:
     """Return the document of `remediate verify`."""
+    stands = tuple(one for one in verification.standing if one.state == "as wanted")
+    restarted = {one.target for one in stands if one.action.kind == RESTART}
     return VerifyDocument(
         plan_id=plan_id,
         exit_code=int(verification.exit_code),
         verification=described(verification),
-        takes_effect=_delays(one.action for one in verification.standing if one.state == "as wanted"),
+        takes_effect=_delays((one.action for one in stands), restarted=restarted),
     )
 
 
@@ -118,11 +139,23 @@ def applied_lines(document: AppliedDocument) -> Iterator[Line]:
     if document.verification:
         yield from verification_lines(document.verification, verified="Verified", listed=False)
     else:
-        yield from wrap("Stopped part-way, and not verified.", style="problem")
+        yield from wrap(_unverified(document), style="problem")
     if document.takes_effect:
         yield from wrap("; ".join(document.takes_effect), first="What was written takes effect ", rest="  ")
+    for host in document.restarts_owed:
+        yield from wrap(owed_on(host), rest="  ", style="problem")
     yield from _next(document)
     yield from wrap(document.folder, first=f"Run {document.run} is kept in ", rest="  ")
+
+
+def _unverified(document: AppliedDocument) -> str:
+    if any(action.state not in DONE for action in document.actions):
+        return "Stopped part-way, and not verified."
+    return (
+        "All of it is done; it was stopped before it was verified, and the run has not ended. Apply the same plan "
+        "again with --go-on: it writes nothing twice, verifies and ends the run. To verify it only: remediate verify "
+        f"{document.run}"
+    )
 
 
 def _approved(document: AppliedDocument) -> str:
@@ -160,15 +193,30 @@ def _found(finding: Finding, state: str) -> Iterator[Line]:
 
 def _verdict(found: VerificationDescription, verified: str) -> str:
     stands = sum(one.state == "as wanted" for one in found.actions)
-    told = [f"{stands} of {len(found.actions)} stand as wanted"]
+    told = [f"{stands} of {len(found.actions)} stand as {_wanted(found)}"]
+    owed = sum(one.state == OWED for one in found.actions)
+    told += [f"{owed} {'restart is' if owed == 1 else 'restarts are'} owed" if owed else ""]
     told += [f"{len(found.still_found)} of its problems are still found" if found.still_found else ""]
     others = len(found.other_causes)
     told += [f"{others} other {'cause' if others == 1 else 'causes'} of its problems found" if others else ""]
     told += ["not all could be read, so nobody can tell that it helps" if _unread(found) else ""]
     if found.as_wanted:
-        told.append("none of its problems is found any more")
+        told.append(_helped(found))
     text = ", ".join(filter(None, told))
     return f"{verified}: {text}." if verified else f"{text}."
+
+
+def _wanted(found: VerificationDescription) -> str:
+    return f"before run {found.rollback_of}" if found.rollback_of else "wanted"
+
+
+def _helped(found: VerificationDescription) -> str:
+    """What it says of the problems that all of it stands; a rollback looks for none."""
+    if not found.rollback_of:
+        return "none of its problems is found any more"
+    if found.undoes_rollback:
+        return "which was a rollback; whether the problems are gone was not looked for"
+    return "and the problems that it had mended are expected to be back: they were not looked for"
 
 
 def _unread(found: VerificationDescription) -> bool:
@@ -188,7 +236,7 @@ def _next(document: AppliedDocument) -> Iterator[Line]:
         numbers = ", ".join(str(action.id) for action in document.actions if action.state == state)
         if numbers:
             yield from wrap(advice, first=f"{state} ({numbers}): ", rest="  ")
-    if any(action.state == "done" for action in document.actions):
+    if any(action.state in UNDOABLE for action in document.actions):
         yield from wrap(f"remediate rollback {document.run} --out back.json", first="What undoes it: ", rest="  ")
 
 

@@ -8,7 +8,13 @@ from remediate.engine.checking import ActionCheck, Check
 from remediate.model.errors import ExitCode
 from remediate.model.plan import target_of
 from remediate.render.applied import drift_lines
-from remediate.render.documents import CheckDocument, RightStanding, TargetStanding, drifted_values
+from remediate.render.documents import (
+    CheckDocument,
+    ConditionStanding,
+    RightStanding,
+    TargetStanding,
+    drifted_values,
+)
 from remediate.render.text import Line, wrap
 
 
@@ -20,6 +26,7 @@ def check_document(check: Check, *, plan_id: str) -> CheckDocument:
         targets=tuple(TargetStanding(name=one.name, state=one.state, detail=one.detail) for one in check.targets),
         actions=tuple(map(_right, check.actions)),
         drift=drifted_values(check.drifted),
+        schedule=tuple(ConditionStanding(name=one.name, state=one.state, detail=one.told) for one in check.schedule),
     )
 
 
@@ -38,7 +45,11 @@ def _right(one: ActionCheck) -> RightStanding:
 
 
 def check_lines(document: CheckDocument) -> Iterator[Line]:
-    """Yield every target, every action with its right, the values that drifted, and the verdict."""
+    """Yield the schedule, every target, every action with its right, the values that drifted, and the verdict."""
+    for condition in document.schedule:
+        yield from wrap(condition.detail, first=f"  {condition.state:<13}", style=_STYLES[condition.state])
+    if document.schedule:
+        yield Line("")
     for target in document.targets:
         style = "plain" if target.state == "the plan's" else "problem"
         detail = f": {target.detail}" if target.detail else ""
@@ -69,13 +80,16 @@ def _right_lines(action: RightStanding) -> Iterator[Line]:
 
 _STYLES = {
     "as approved": "plain", "as wanted": "plain", "drifted": "problem", "refused": "problem", "not read": "unknown",
+    "holds": "plain", "not yet": "unknown", "differs": "problem",
 }  # fmt: skip
 
 
 def _verdict(document: CheckDocument) -> Iterator[Line]:
     lacking = [str(one.id) for one in document.actions if one.lacks]
+    later = [one.detail for one in document.schedule if one.state == "not yet"]
     others = [one.name for one in document.targets if one.state == "another"]
-    reasons = [
+    reasons = [one.detail for one in document.schedule if one.state == "refused"]
+    reasons += [
         f"a right is missing for {', '.join(lacking)}" if lacking else "",
         f"not the plan's target: {', '.join(others)}" if others else "",
         "a value is no longer as approved" if document.drift else "",
@@ -87,6 +101,10 @@ def _verdict(document: CheckDocument) -> Iterator[Line]:
             yield Line("Not all of it could be read; what is unknown may be refused too.", "unknown")
     elif document.exit_code:
         yield from wrap("Not all of it could be read, so nobody can tell whether it would be applied.", style="unknown")
+    elif later:
+        yield from wrap(
+            f"Every target is the plan's, every value stands as approved, every right is there; {later[0]}."
+        )
     else:
         yield from wrap("Every target is the plan's, every value stands as approved, every right is there.")
     yield Line("Nothing was changed.")

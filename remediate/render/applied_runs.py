@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from remediate.engine.returned import standings
+from remediate.engine.returned import owed_on, owed_restarts, standings
 from remediate.model.errors import ExitCode
 from remediate.model.journal import Journal
-from remediate.model.plan import Plan
-from remediate.render.applied import DONE, Run, action_lines, standing
-from remediate.render.documents import ApprovalDescription, RunDescription, RunsDocument, SentDescription
+from remediate.model.plan import Plan, target_of
+from remediate.render.applied import DONE, UNDOABLE, Run, action_lines, standing
+from remediate.render.documents import (
+    ApprovalDescription,
+    RollbackDescription,
+    RunDescription,
+    RunsDocument,
+    SentDescription,
+)
 from remediate.render.text import Line, wrap
 
 
 def run_description(
-    run: Run, *, plan: Plan | None, journal: Journal, approval: ApprovalDescription | None, trouble: str = ""
+    run: Run,
+    *,
+    plan: Plan | None,
+    journal: Journal,
+    approvals: tuple[ApprovalDescription, ...] = (),
+    trouble: str = "",
+    rollback: RollbackDescription | None = None,
+    elsewhere: Mapping[str, str] | None = None,
 ) -> RunDescription:
-    """Return a run. `plan` is None where it cannot be believed, and `trouble` says why."""
+    """Return a run. `plan` is None where it cannot be believed, and `trouble` says why. `elsewhere` is when other runs
+    have restarted services, as `owed_restarts` has it."""
     first = journal.lines[0] if journal.lines else None
-    closed = [line.detail for line in journal.lines if line.event == "closed"]
+    owed = owed_restarts(plan, journal.lines, elsewhere=elsewhere) if plan else ()
     reasons = (trouble, journal.broken, "its last line was not written to its end" if journal.torn else "")
     return RunDescription(
         run=run.name,
@@ -27,12 +41,21 @@ def run_description(
         opened=first.at if first else "",
         by=first.by if first else "",
         plan_id=run.plan_id,
-        approval=approval,
-        ended=int(closed[-1]) if closed and closed[-1].isdecimal() else None,
+        approval=approvals[-1] if approvals else None,
+        approvals=approvals,
+        ended=ended(journal),
         trouble="; ".join(filter(None, reasons)),
         actions=tuple(map(standing, standings(plan, journal.lines))) if plan else (),
         sent=tuple(_sent(journal)),
+        restarts_owed=tuple(target_of(action) for action in owed),
+        rollback=rollback,
     )
+
+
+def ended(journal: Journal) -> int | None:
+    """Return the exit code that a run ended with, None for one that did not end."""
+    closed = [line.detail for line in journal.lines if line.event == "closed"]
+    return int(closed[-1]) if closed and closed[-1].isdecimal() else None
 
 
 def _sent(journal: Journal) -> Iterator[SentDescription]:
@@ -42,6 +65,7 @@ def _sent(journal: Journal) -> Iterator[SentDescription]:
         yield SentDescription(file=f"sent/{name}", size=int(size) if size.isdecimal() else 0, sha256=digest)
 
 
+_BY_HAND = "One that was done by hand since is not known here."
 _ENDED: dict[int, str] = {
     ExitCode.NOTHING_TO_DO: "applied and verified",
     ExitCode.ERROR: "applied, and it could not be verified",
@@ -67,7 +91,8 @@ def runs_lines(document: RunsDocument, *, every: bool) -> Iterator[Line]:
 def _run(run: RunDescription) -> Iterator[Line]:
     done = sum(action.state in DONE for action in run.actions)
     who = f" by {run.by}" if run.by else ""
-    text = f"{run.source or 'run'}{who}, {done} of {len(run.actions)} done, {_end(run)}{_approval(run)}"
+    back = f", {_rolled_back(run.rollback)}" if run.rollback else ""
+    text = f"{run.source or 'run'}{who}, {done} of {len(run.actions)} done, {_end(run)}{back}{_approval(run)}"
     yield from wrap(text, first=f"{run.run}  ", rest="    ")
     if run.trouble:
         yield from wrap(f"cannot be believed: {run.trouble}", first="    ", style="refused")
@@ -75,6 +100,12 @@ def _run(run: RunDescription) -> Iterator[Line]:
     if unresolved:
         numbers = ", ".join(f"{action.id} on {action.target}" for action in unresolved)
         yield from wrap(numbers, first="    unresolved: ", style="problem")
+    for host in run.restarts_owed:
+        yield from wrap(f"{owed_on(host)} {_BY_HAND}", first="    ", style="problem")
+
+
+def _rolled_back(by: RollbackDescription) -> str:
+    return f"rolled back by run {by.run}" if by.ended is not None else f"its rollback, run {by.run}, has not ended"
 
 
 def _approval(run: RunDescription) -> str:
@@ -86,8 +117,8 @@ def _approval(run: RunDescription) -> str:
 
 def _actions(run: RunDescription) -> Iterator[Line]:
     yield from wrap(f"plan {run.plan_id}", first="  ")
-    if run.approval:
-        for word, text in _approval_rows(run.approval):
+    for approval in run.approvals:
+        for word, text in _approval_rows(approval):
             yield from wrap(text, first=f"  {word:<13}")
     yield from action_lines(run.actions)
     yield from wrap(run.folder, first="Kept in ")
@@ -109,7 +140,7 @@ def _approval_rows(approval: ApprovalDescription) -> Iterable[tuple[str, str]]:
 def _next(run: RunDescription) -> Iterator[Line]:
     if run.trouble:
         return
-    if run.source == "apply" and run.ended is None:
+    if run.source == "apply" and run.ended is None and run.rollback is None:
         yield from wrap("To go on: remediate apply the same plan again; it reads every target first.", rest="  ")
-    if any(action.state == "done" for action in run.actions):
+    if run.rollback is None and any(action.state in UNDOABLE for action in run.actions):
         yield from wrap(f"What undoes it: remediate rollback {run.run} --out back.json", rest="  ")

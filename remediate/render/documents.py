@@ -131,20 +131,25 @@ class ApprovalDescription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerificationDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read after the run: where each action stands (`as wanted`, `not as wanted`, `not read`), the plan's
-    problems that are still found, other causes of the same problems, and what could not be known."""
+    """What was read after the run: where each action stands (`as wanted`, `not as wanted`, `not read`; of a restart
+    that is missing by the journal `owed`), the plan's problems that are still found, other causes of the same problems,
+    and what could not be known. `rollback_of` is the run that the plan undoes: then no problem was looked for; where
+    that run was itself a rollback, it `undoes_rollback`."""
 
     as_wanted: bool
     actions: tuple[ActionStanding, ...]
     still_found: tuple[Finding, ...]
     unknown: tuple[str, ...]
     other_causes: tuple[Finding, ...] = ()
+    rollback_of: str = ""
+    undoes_rollback: bool = False
 
 
 class AppliedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`remediate apply --json`: the run, what became of each action, and the verification, which is absent where the
     run stopped part-way. `state` is `done`, `as wanted`, `failed`, `unresolved` or `not reached`; `takes_effect` names
-    what delays the effect of what was done."""
+    what delays the effect of what was done, `restarts_owed` the hosts whose CertSvc was to be restarted after what was
+    written, and was not."""
 
     run: str
     folder: str
@@ -154,6 +159,7 @@ class AppliedDocument(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[ActionStanding, ...]
     takes_effect: tuple[str, ...]
     verification: VerificationDescription | None
+    restarts_owed: tuple[str, ...] = ()
 
 
 class TargetStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,19 +197,30 @@ class DriftedValue(msgspec.Struct, frozen=True, kw_only=True):
     wanted: str | None
 
 
+class ConditionStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """When a plan may be applied: `name` is `expiry`, `clock` (of this machine), `window`, `use` (it is applied once),
+    or `controller` (the domain controller's clock); `state` is `holds`, `not yet` (the window opens later, which
+    refuses nothing before it), `differs` (a clock, which is told) or `refused`."""
+
+    name: str
+    state: str
+    detail: str
+
+
 class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """`remediate apply --check --json`: whether the plan could be applied now, by the present account."""
+    """`remediate apply --check --json`: whether the plan could be applied in its window, by the present account."""
 
     plan_id: str
     exit_code: int
     targets: tuple[TargetStanding, ...]
     actions: tuple[RightStanding, ...]
     drift: tuple[DriftedValue, ...]
+    schedule: tuple[ConditionStanding, ...] = ()
 
 
 class VerifyDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`remediate verify --json`. `takes_effect` names what delays the effect of what stands as wanted: replication, a
-    CA's cache, a restart; whether that has happened since cannot be read."""
+    CA's cache, a restart that no journal tells of; whether that has happened since cannot be read."""
 
     plan_id: str
     exit_code: int
@@ -220,10 +237,20 @@ class SentDescription(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class RollbackDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """The run that took another one back; `ended` the exit code it ended with, null when it did not end."""
+
+    run: str
+    ended: int | None
+
+
 class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A run: `source` is `apply` or `import`; `ended` the exit code it ended with, null when it did not end.
 
     `trouble` tells why the run cannot be believed, empty when all is well. `actions` stand in the order of the plan.
+    `restarts_owed` are hosts whose CertSvc no run has restarted since this one wrote its configuration; `rollback` is
+    the last run that took this one back, or part of it. `approval` is the latest of `approvals`, under which the
+    attempts of the run began, oldest first.
     """
 
     run: str
@@ -237,6 +264,9 @@ class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str
     actions: tuple[ActionStanding, ...]
     sent: tuple[SentDescription, ...] = ()
+    restarts_owed: tuple[str, ...] = ()
+    rollback: RollbackDescription | None = None
+    approvals: tuple[ApprovalDescription, ...] = ()
 
 
 class RunsDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,17 +32,17 @@ _TAKEN = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
 @contextmanager
-def held(path: Path, *, wait: float = _WAIT) -> Iterator[None]:
+def held(path: Path, *, wait: float = _WAIT, do: str = "Name another folder with --runs.") -> Iterator[None]:
     """Hold the lock for a block. Raises RefusedError when another holds it for longer than `wait` seconds, and
-    DocumentError when it cannot be made."""
-    handle = _take(path, wait)
+    DocumentError, with what to `do`, when it cannot be made."""
+    handle = _take(path, wait, do)
     try:
         yield
     finally:
         _give_back(path, handle)
 
 
-def _take(path: Path, wait: float) -> int:
+def _take(path: Path, wait: float, do: str) -> int:
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -51,7 +51,7 @@ def _take(path: Path, wait: float) -> int:
         except OSError as error:
             # Windows answers "access denied" for a file that is being deleted at this moment.
             if not isinstance(error, PermissionError) or os.name != "nt" or time.monotonic() >= deadline:
-                why, do = error.strerror or "", "Name another folder with --runs."
+                why = error.strerror or ""
                 raise DocumentError("cannot be written", where=str(path), why=why, do=do) from error
             handle = None
         if handle is not None:

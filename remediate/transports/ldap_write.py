@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from remediate.actions.rights import EFFECTIVE, attributes_written, held
 from remediate.actions.states import DESCRIPTOR, REVISION, Table, before_and_after
-from remediate.actions.writing import Drift, Holder, WriteFailed
+from remediate.actions.writing import Drift, Holder, Lease, WriteFailed
 from remediate.adcs.replication import Stamp, written_once
 from remediate.model.errors import RemediateError, TransportError
 from remediate.model.places import DirectoryPlace
@@ -70,11 +71,17 @@ class DirectoryWriter:
         return self._controller.host
 
     def identity(self) -> dict[str, str]:
-        """Return `domain_objectGUID`, the objectGUID of the domain that the controller serves."""
+        """Return `domain_objectGUID` and `domain`, the objectGUID and the DNS name of the domain that is served."""
         self._controller.begin()
-        entry = self._controller.read(self._controller.domain, ["objectGUID"])
+        dn = self._controller.domain
+        entry = self._controller.read(dn, ["objectGUID"])
         found = next((str(uuid.UUID(bytes_le=value)) for value in entry.octets("objectGUID")), "")
-        return {"domain_objectGUID": found}
+        return {"domain_objectGUID": found, "domain": ".".join(part.partition("=")[2] for part in dn.split(","))}
+
+    def time(self) -> datetime | None:
+        """Return the clock of the controller, None where it does not tell it. Raises TransportError."""
+        self._controller.begin()
+        return self._controller.time()
 
     def read(self, action: Action) -> Table:
         """Return what stands there; a DACL that is as planned but for its order comes as the plan has it.
@@ -111,14 +118,24 @@ class DirectoryWriter:
         second = self._read_back(place, before, after)
         return _confirmed(first, second, before=before, after=after, where=where)
 
-    def lock(self, *, run: str, who: str, until: str) -> Holder | None:
+    def lock(self, lease: Lease) -> Holder | None:
         """A directory has no lock: each write compares."""
-        del run, who, until
+        del lease
         return None
 
-    def unlock(self, *, run: str) -> None:
+    def renew(self, lease: Lease) -> str:
         """There is none."""
-        del run
+        del lease
+        return ""
+
+    def holder(self, *, token: str) -> Holder | None:
+        """There is none."""
+        del token
+        return None
+
+    def unlock(self, *, token: str) -> None:
+        """There is none."""
+        del token
 
     def close(self) -> None:
         """End the connection."""

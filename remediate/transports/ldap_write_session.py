@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -99,6 +100,16 @@ class WritableController:
             do = "Plan again, or give the account the right to read it."
             raise TransportError(what, where=f"{dn} on {self.host}", do=do, code="LDAP 32")
         return found[0]
+
+    def time(self) -> datetime | None:
+        """Return the controller's clock, None where it does not tell one that can be read."""
+        with self._exchange() as here:
+            found = here.search("", ANYTHING, attributes=["currentTime"], scope=BASE)
+        said = next((text for one in found for text in one.texts("currentTime")), "")
+        try:
+            return datetime.strptime(said[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)  # [MS-ADTS] 3.1.1.3.2.2
+        except ValueError:
+            return None
 
     def modify(self, dn: str, changes: Changes) -> None:
         """Send one modify. Raises WriteFailed: `code` is `LDAP n` where the server answered, else nobody knows."""

@@ -14,7 +14,14 @@ from typing import Any
 from remediate.model.errors import TransportError
 from remediate.transports.credentials import Credential
 from remediate.transports.failures import translate
-from remediate.transports.winrm_session import completed, keep_scripts_out_of_logs, new_pool, opened, poll
+from remediate.transports.winrm_session import (
+    completed,
+    keep_scripts_out_of_logs,
+    new_pool,
+    opened,
+    poll,
+    written_out,
+)
 
 
 def run_collector(
@@ -49,9 +56,9 @@ def _shell(pool: Any, script: str, call: str | Mapping[str, object]) -> Any:
 
     shell = PowerShell(pool)
     if isinstance(call, str):
-        shell.add_script(f"{script}\r\n{call}\r\n")
+        shell.add_script(written_out(f"{script}\r\n{call}\r\n"))
         return shell
-    shell.add_script(script)
+    shell.add_script(written_out(script))
     for name, value in call.items():
         shell.add_parameter(name, value)
     return shell

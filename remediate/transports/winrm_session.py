@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -170,6 +171,15 @@ def _wsman(host: str, credential: Credential, *, trust: Path | None, tls: bool) 
     )
 
 
+@lru_cache(maxsize=4)
+def written_out(script: str) -> Any:
+    """A script as the element of PSRP that carries it, for `add_script` in place of the text: pypsrp escapes each line
+    end by a call of its own, and many hosts are sent the same."""
+    from pypsrp.serializer import Serializer
+
+    return Serializer().serialize(script)
+
+
 def poll(shell: Any, end: float) -> bool:
     """Wait until a shell that was begun has ended; false when it had not by `end`."""
     from pypsrp.complex_objects import PSInvocationState
@@ -276,7 +286,7 @@ class HostSession:
         text = f"Set-StrictMode -Version Latest\r\n$ErrorActionPreference = 'Stop'\r\n{self._library}"
         self._sent.script(text)
         shell = PowerShell(pool)
-        shell.add_script(text)
+        shell.add_script(written_out(text))
         shell.begin_invoke()
         if not poll(shell, end):
             raise TimeoutError

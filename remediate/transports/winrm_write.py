@@ -6,14 +6,15 @@ endpoint has them already and takes nothing but their names and parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from remediate.actions.rights import ADMINISTRATOR, service_control
-from remediate.actions.states import Table, before_and_after, holds
-from remediate.actions.writing import TURNED_AWAY, Drift, WriteFailed
-from remediate.model.errors import TransportError
+from remediate.actions.states import UNANSWERED, Table, before_and_after, holds
+from remediate.actions.writing import LOCK_FILE, TURNED_AWAY, Drift, Lease, WriteFailed
+from remediate.model.errors import RefusedError, TransportError
 from remediate.model.places import (
     ExclusionPlace,
     PendingRequestPlace,
@@ -27,7 +28,7 @@ from remediate.transports.sending import HostRecord
 from remediate.transports.winrm_session import ENDPOINT, AnswerLost, CommandFailed, HostSession, Parameters
 
 FUNCTIONS: Final = (
-    "Get-HostIdentity", "Confirm-Administrator", "Test-ServiceControl", "Lock-Host", "Unlock-Host",
+    "Get-HostIdentity", "Confirm-Administrator", "Test-ServiceControl", "Get-HostLock", "Lock-Host", "Unlock-Host",
     "Get-CaRegistryValue", "Set-CaRegistryValue",
     "Get-CertSvcState", "Restart-CertSvc", "Start-CertSvc", "Stop-CertSvc",
     "Get-EnrollmentPolicyServerState", "Add-EnrollmentPolicyServer", "Remove-EnrollmentPolicyServer",
@@ -38,8 +39,10 @@ FUNCTIONS: Final = (
 
 DRIFTED: Final = frozenset({"RemediateDrift", "RemediateRefused"})
 ANSWERED: Final = frozenset({"RemediateFailed", "RemediateNotAsWritten"})
-"""Identities of New-StateError: nothing was written; a write was answered, and failed."""
-_OURS: Final = DRIFTED | ANSWERED
+NO_ANSWER: Final = "RemediateNoAnswer"
+"""Identities of New-StateError: nothing was written; a write was answered, and failed; a service was started, runs, and
+has not answered yet."""
+_OURS: Final = DRIFTED | ANSWERED | {NO_ANSWER}
 _NEVER_RAN: Final = frozenset({
     "CommandNotFoundException", "ScriptsNotAllowed", "NamedParameterNotFound", "ParameterArgumentValidationError",
     "ParameterArgumentTransformationError", "ParameterArgumentValidationErrorNullNotAllowed",
@@ -61,7 +64,8 @@ class HostWriter:
     """A `Writer` for one host over one session, which its first call opens. Not for several threads.
 
     `library` is the text of FUNCTIONS; with `configuration_name` the endpoint of that name has them, and it is not
-    sent. `deadline` is for each call, in seconds; `service_deadline` for one that stops or starts a service. `sent` is
+    sent. `deadline` is for each call, in seconds; `service_deadline` for one that stops or starts a service, of which
+    the host waits half for the service to answer: a CA with a large database takes minutes to come back. `sent` is
     told everything before it is sent; what it cannot keep, a DocumentError, is not sent, but for giving the lock back.
     """
 
@@ -96,7 +100,7 @@ class HostWriter:
         self._session.close()
 
     def identity(self) -> dict[str, str]:
-        """Return MachineGuid, and certificate_thumbprint of a CA host. Raises TransportError."""
+        """Return ComputerName, MachineGuid, and certificate_thumbprint of a CA host. Raises TransportError."""
         found = self._ask("Get-HostIdentity", {})
         return {name: value for name, value in found.items() if value}
 
@@ -128,40 +132,55 @@ class HostWriter:
         Raises Drift, WriteFailed, and TransportError when nothing was sent that could write.
         """
         if isinstance(action.place, RegistryPlace):
-            return self._change(action, "Set-CaRegistryValue", _registry(action.place) | {
-                "CertutilName": action.place.certutil_name, "Before": before, "After": after,
-            })  # fmt: skip
+            parameters = {"CertutilName": action.place.certutil_name, "Before": before, "After": after}
+            calls = [("Set-CaRegistryValue", _registry(action.place) | parameters)]
+            return self._written(action, calls, before=before, after=after)
         now = self.read(action)
         if action.kind != RESTART and holds(now, after):
-            return "it was already as wanted"
+            raise self._as_wanted(action, after)
         if not holds(now, before):
             raise Drift("it is no longer as approved", where=self._where(action), now=now)
-        return "; ".join(filter(None, [self._change(action, *call) for call in _writing(action, now, after)]))
+        return self._written(action, _writing(action, now, after), before=before, after=after)
 
-    def _change(self, action: Action, command: str, parameters: Parameters) -> str:
-        """Call what writes; every way in which it can end is told apart here."""
+    def _as_wanted(self, action: Action, after: Table) -> Drift:
+        return Drift("it is as wanted already, by somebody else", where=self._where(action), now=dict(after))
+
+    def _written(self, action: Action, calls: Sequence[tuple[str, Parameters]], *, before: Table, after: Table) -> str:
+        """Make the calls that write one action. Raises Drift, also where they had nothing to do any more."""
+        outputs: list[list[Any]] = []
+        for command, parameters in calls:
+            try:
+                outputs.append(self._change(action, command, parameters))
+            except CommandFailed as error:
+                raise self._refusal(action, error, before=before, partly=bool(outputs)) from None
+        if all(output[-1:] == [False] for output in outputs):
+            raise self._as_wanted(action, after)
+        return "; ".join(filter(None, map(_remark, outputs)))
+
+    def _change(self, action: Action, command: str, parameters: Parameters) -> list[Any]:
+        """Call what writes. Raises CommandFailed, TransportError, and WriteFailed where the answer was lost."""
         service = isinstance(action.place, ServicePlace)
         deadline = self._service_deadline if service else self._deadline
         timed = {"TimeoutSeconds": max(1, int(deadline / 2))} if service else {}
         try:
-            output = self._session.call(command, {**parameters, **timed, "Confirm": False}, deadline=deadline)
+            return self._session.call(command, {**parameters, **timed, "Confirm": False}, deadline=deadline)
         except AnswerLost as error:
             raise WriteFailed(
                 f"{error.what} while it was writing", where=self._where(action), why=error.why, code=error.code,
                 do="Whether it was written is not known: read what stands there first.", unresolved=True,
             ) from None  # fmt: skip
-        except CommandFailed as error:
-            raise self._refusal(action, error) from None
-        return _remark(output)
 
-    def _refusal(self, action: Action, error: CommandFailed) -> Drift | WriteFailed:
-        if error.identity in DRIFTED:
-            return Drift(_sentence(error), where=self._where(action), now=self._now(action))
-        never = error.identity in _NEVER_RAN
+    def _refusal(self, action: Action, error: CommandFailed, *, before: Table, partly: bool) -> Drift | WriteFailed:
+        """What a command that failed means. One that was answered has written nothing only where it reads as before."""
+        never, answered = error.identity in _NEVER_RAN, error.identity in ANSWERED
+        now = {} if never else self._now(action)
+        if error.identity in DRIFTED and not partly:
+            return Drift(_sentence(error), where=self._where(action), now=now)
         return WriteFailed(
             _sentence(error), where=self._where(action), why=f"PowerShell: {error.identity}", code=error.identity,
             do="Use an endpoint that has our functions." if never else "Look at what stands there now.",
-            unresolved=not never and error.identity not in ANSWERED,
+            unresolved=partly or (not never and not (answered and holds(now, before))),
+            now=UNANSWERED if error.identity == NO_ANSWER else now or None,
         )  # fmt: skip
 
     def _now(self, action: Action) -> Table:
@@ -171,21 +190,55 @@ class HostWriter:
         except TransportError:
             return {}
 
-    def lock(self, *, run: str, who: str, until: str) -> HostHolder | None:
+    def lock(self, lease: Lease) -> HostHolder | None:
         """Take the host's lock, or keep it when it is ours; return who holds it, None when it is ours.
 
-        A lock past its time is taken over, and `taken_over` says whose it was. Raises TransportError.
+        A lock past its time is taken over, and `taken_over` says whose it was. Raises TransportError, and RefusedError
+        where what stands there is no lock.
         """
-        found = self._ask("Lock-Host", {"Run": run, "Who": who, "Until": until, "Confirm": False})
-        other = HostHolder(*(found.get(name) or "" for name in ("Run", "Who", "Until")))
-        outcome = found.get("Outcome")
+        outcome, other = self._locked(lease)
         self.taken_over = other if outcome == "taken over" else None
         return None if outcome in ("taken", "renewed", "taken over") else other
 
-    def unlock(self, *, run: str) -> None:
-        """Give the lock back, also where that cannot be kept; another run's stays. Raises TransportError."""
+    def renew(self, lease: Lease) -> str:
+        """Let the lock hold for its whole time again; return why the host is not this run's any more, else nothing.
+
+        One that died is ours all the same while nobody else has taken it. Raises what `lock` raises.
+        """
+        outcome, other = self._locked(lease)
+        if outcome == "renewed":
+            return ""
+        if outcome == "taken":
+            return f"{LOCK_FILE}, the lock of this run, was taken away there"
+        return f"another run has taken this host over: {other.run} by {other.who}, until {other.until}"
+
+    def holder(self, *, token: str) -> HostHolder | None:
+        """Return the other run that holds the host's lock, by the host's clock; `token` is empty for who has none.
+
+        Raises what `lock` raises.
+        """
+        found = self._ask_of_lock("Get-HostLock", {})
+        is_ours = token and found.get("Token") == token  # a lock without a token is another's
+        return _holder(found) if found.get("Live") and not is_ours else None
+
+    def _locked(self, lease: Lease) -> tuple[str, HostHolder]:
+        named = {"Run": lease.run, "Who": lease.who, "Token": lease.token, "Seconds": lease.seconds}
+        found = self._ask_of_lock("Lock-Host", {**named, "Confirm": False})
+        return found.get("Outcome") or "", _holder(found)
+
+    def _ask_of_lock(self, command: str, parameters: Parameters) -> Table:
         try:
-            self._session.call("Unlock-Host", {"Run": run, "Confirm": False}, deadline=self._deadline, harmless=True)
+            return self._ask(command, parameters)
+        except TransportError as error:
+            if error.code not in DRIFTED:
+                raise
+            raise RefusedError(error.what, where=error.where, do="Look into it on the host.") from None
+
+    def unlock(self, *, token: str) -> None:
+        """Give the lock back, also where that cannot be kept; another run's stays. Raises TransportError."""
+        parameters = {"Token": token, "Confirm": False}
+        try:
+            self._session.call("Unlock-Host", parameters, deadline=self._deadline, harmless=True)
         except CommandFailed as error:
             raise self._unreadable(error) from None
 
@@ -216,6 +269,10 @@ class HostWriter:
 
     def _where(self, action: Action) -> str:
         return f"{self._host}, {action.label}"
+
+
+def _holder(found: Table) -> HostHolder:
+    return HostHolder(*(found.get(name) or "" for name in ("Run", "Who", "Until")))
 
 
 def _sentence(error: CommandFailed) -> str:

@@ -178,7 +178,7 @@ function Wait-CertSvcAnswer {
         }
         if ([datetime]::UtcNow -ge $deadline) {
             $message = "CertSvc runs, but did not answer in $TimeoutSeconds seconds: certutil -ping ended with $code."
-            throw (New-StateError -Id 'RemediateFailed' -Message $message)
+            throw (New-StateError -Id 'RemediateNoAnswer' -Message $message)
         }
         Start-Sleep -Seconds 1
     }

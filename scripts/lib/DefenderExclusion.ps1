@@ -42,6 +42,7 @@ function Add-DefenderExclusion {
     Adds paths to those that Defender leaves alone. What is excluded already is left as it is.
     .DESCRIPTION
     The exclusions are read back: where Group Policy rules over them, Defender takes the command and changes nothing.
+    Returns $false when all of them were excluded already.
     .PARAMETER Path
     The paths.
     .EXAMPLE
@@ -57,6 +58,7 @@ function Add-DefenderExclusion {
         })
     if ($chosen.Count -eq 0) {
         Write-Verbose -Message 'Defender: no exclusion was added'
+        if ($missing.Count -eq 0) { return $false }
         return
     }
     $named = $chosen -join ', '
@@ -76,7 +78,7 @@ function Remove-DefenderExclusion {
     .SYNOPSIS
     Takes paths off those that Defender leaves alone. What is not excluded is left as it is.
     .DESCRIPTION
-    This is the way back from Add-DefenderExclusion. The exclusions are read back.
+    This is the way back from Add-DefenderExclusion. The exclusions are read back. Returns $false when none was there.
     .PARAMETER Path
     The paths.
     #>
@@ -90,6 +92,7 @@ function Remove-DefenderExclusion {
         })
     if ($chosen.Count -eq 0) {
         Write-Verbose -Message 'Defender: no exclusion was removed'
+        if ($present.Count -eq 0) { return $false }
         return
     }
     $named = $chosen -join ', '

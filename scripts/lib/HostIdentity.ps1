@@ -1,16 +1,16 @@
 function Get-HostIdentity {
     <#
     .SYNOPSIS
-    Reads what makes this host the right one: MachineGuid, and on a CA the thumbprint of its current certificate.
+    Reads what makes this host the right one: its name, MachineGuid, and on a CA the thumbprint of its certificate.
     .DESCRIPTION
-    What does not exist here is absent.
+    What does not exist here is absent. Of a CA with several certificates it is the current one's thumbprint.
     .EXAMPLE
     Get-HostIdentity
     #>
     [OutputType([hashtable])]
     param()
     $ErrorActionPreference = 'Stop'
-    $identity = @{ MachineGuid = $null; certificate_thumbprint = $null }
+    $identity = @{ ComputerName = $env:COMPUTERNAME; MachineGuid = $null; certificate_thumbprint = $null }
     $key = Get-RegistryKey -Key 'HKLM:\SOFTWARE\Microsoft\Cryptography'
     if ($null -ne $key) { $identity.MachineGuid = Get-RegistryText -OpenKey $key -Name 'MachineGuid' }
     $root = 'HKLM:\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration'

@@ -11,14 +11,16 @@ function Get-HostLockPath {
 function Get-HostLock {
     <#
     .SYNOPSIS
-    Reads who has locked this host, without keeping anybody out: Run, Who and Until, each absent when it is free.
+    Reads who has locked this host, without keeping anybody out: Run, Who, Token and Until, each absent when it is free.
+    .DESCRIPTION
+    Live is yes while the lock holds by this host's clock, and absent for a dead one.
     .EXAMPLE
     Get-HostLock
     #>
     [OutputType([hashtable])]
     param()
     $ErrorActionPreference = 'Stop'
-    $free = @{ Run = $null; Who = $null; Until = $null }
+    $free = @{ Run = $null; Who = $null; Token = $null; Until = $null; Live = $null }
     $path = Get-HostLockPath
     if (-not [System.IO.File]::Exists($path)) { return $free }
     return Invoke-HostLockStep -TimeoutSeconds 10 -Step {
@@ -28,6 +30,7 @@ function Get-HostLock {
         try { $found = Read-HostLock -Stream $stream }
         finally { $stream.Dispose() }
         if ($null -eq $found) { return $free }
+        $found.Live = if (Test-LiveHostLock -Lock $found) { 'yes' }
         return $found
     }
 }
@@ -35,34 +38,38 @@ function Get-HostLock {
 function Lock-Host {
     <#
     .SYNOPSIS
-    Locks this host for one run until a time. Who is faster has it; a lock past its time is dead and is taken over.
+    Locks this host for one run and for a time. Who is faster has it; a lock past its time is dead and is taken over.
     .DESCRIPTION
-    Returns the Outcome: taken, renewed (it was this run's already), taken over, or held. With the last two Run, Who
-    and Until are those of the other. The lock is a file that only one can create, and is open to one at a time.
+    Returns the Outcome: taken, renewed (the lock with this token stood there), taken over, or held. With the last two
+    Run, Who and Until are those of the other, else this run's own. Whose a lock is, its token alone decides: two runs
+    may have one name. When it dies, the clock of this host alone decides, so that no other clock need be right. The
+    lock is a file that only one can create, and is open to one at a time.
     .PARAMETER Run
-    The name of the run.
+    The name of the run, for people.
     .PARAMETER Who
     Who runs it, and where.
-    .PARAMETER Until
-    When the lock dies, UTC, as 2026-11-29T10:00:00Z.
+    .PARAMETER Token
+    What this run alone knows: 32 to 64 hexadecimal digits, by chance.
+    .PARAMETER Seconds
+    How long the lock holds from now on, when it is not renewed.
     .PARAMETER TimeoutSeconds
     How long to wait while another looks into the file.
     .EXAMPLE
-    Lock-Host -Run '2026-11-22T100000Z-0f3c5b0e' -Who 'CONTOSO\anna on PC7' -Until '2026-11-22T12:00:00Z' -WhatIf
+    Lock-Host -Run '20261122T100000Z-0f3c5b0e' -Who 'CONTOSO\anna on PC7' -Token ('0f' * 16) -Seconds 3600 -WhatIf
     #>
     [CmdletBinding(SupportsShouldProcess = $true)]
     [OutputType([hashtable])]
     param(
         [Parameter(Mandatory = $true)] [string] $Run,
         [Parameter(Mandatory = $true)] [string] $Who,
-        [Parameter(Mandatory = $true)] [string] $Until,
+        [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9a-f]{32,64}$')] [string] $Token,
+        [Parameter(Mandatory = $true)] [ValidateRange(1, 86400)] [int] $Seconds,
         [ValidateRange(1, 600)] [int] $TimeoutSeconds = 10
     )
     $ErrorActionPreference = 'Stop'
-    $null = ConvertTo-UtcTime -Text $Until
     $path = Get-HostLockPath
-    if (-not $PSCmdlet.ShouldProcess($path, "lock for $Run until $Until")) { return }
-    $lock = @{ Run = $Run; Who = $Who; Until = $Until }
+    if (-not $PSCmdlet.ShouldProcess($path, "lock for $Run, for $Seconds seconds")) { return }
+    $lock = @{ Run = $Run; Who = $Who; Token = $Token; Seconds = $Seconds }
     return Invoke-HostLockStep -TimeoutSeconds $TimeoutSeconds -Step {
         $null = [System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($path))
         Set-HostLock -Path $path -Lock $lock
@@ -75,27 +82,27 @@ function Unlock-Host {
     Takes this run's lock away from this host. Another run's stays, and where there is none nothing is done.
     .DESCRIPTION
     Returns the Outcome: removed, or kept.
-    .PARAMETER Run
-    The name of the run.
+    .PARAMETER Token
+    The token that it was taken with.
     .PARAMETER TimeoutSeconds
     How long to wait while another looks into the file.
     #>
     [CmdletBinding(SupportsShouldProcess = $true)]
     [OutputType([hashtable])]
     param(
-        [Parameter(Mandatory = $true)] [string] $Run,
+        [Parameter(Mandatory = $true)] [ValidatePattern('^[0-9a-f]{32,64}$')] [string] $Token,
         [ValidateRange(1, 600)] [int] $TimeoutSeconds = 10
     )
     $ErrorActionPreference = 'Stop'
     $path = Get-HostLockPath
-    if (-not $PSCmdlet.ShouldProcess($path, "unlock for $Run")) { return }
+    if (-not $PSCmdlet.ShouldProcess($path, 'unlock')) { return }
     return Invoke-HostLockStep -TimeoutSeconds $TimeoutSeconds -Step {
         if (-not [System.IO.File]::Exists($path)) { return @{ Outcome = 'kept' } }
         $stream = [System.IO.FileStream]::new($path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::ReadWrite,
             [System.IO.FileShare]::Delete)
         try {
             $found = Read-HostLock -Stream $stream
-            if ($null -eq $found -or $found.Run -cne $Run) { return @{ Outcome = 'kept' } }
+            if ($null -eq $found -or $found.Token -cne $Token) { return @{ Outcome = 'kept' } }
             [System.IO.File]::Delete($path)
             return @{ Outcome = 'removed' }
         }
@@ -134,7 +141,7 @@ function Set-HostLock {
     .PARAMETER Path
     The lock's file.
     .PARAMETER Lock
-    Run, Who and Until.
+    Run, Who, Token and Seconds.
     #>
     [OutputType([hashtable])]
     param([Parameter(Mandatory = $true)] [string] $Path, [Parameter(Mandatory = $true)] [hashtable] $Lock)
@@ -143,14 +150,15 @@ function Set-HostLock {
     $stream = [System.IO.FileStream]::new($Path, $mode, [System.IO.FileAccess]::ReadWrite, [System.IO.FileShare]::None)
     try {
         $found = if ($stands) { Read-HostLock -Stream $stream }
-        $answer = @{ Outcome = 'taken'; Run = $null; Who = $null; Until = $null }
-        if ($null -ne $found) { foreach ($name in @($found.Keys)) { $answer[$name] = $found[$name] } }
-        if ($null -ne $found -and $found.Run -ceq $Lock.Run) { $answer.Outcome = 'renewed' }
-        elseif ($null -ne $found) {
-            $answer.Outcome = 'taken over'
-            if ((ConvertTo-UtcTime -Text $found.Until) -gt [datetime]::UtcNow) { $answer.Outcome = 'held' }
-        }
-        if ($answer.Outcome -ne 'held') { Write-HostLock -Stream $stream -Lock $Lock }
+        $until = Format-UtcTime -Time ([datetime]::UtcNow.AddSeconds($Lock.Seconds))
+        $own = @{ Run = $Lock.Run; Who = $Lock.Who; Token = $Lock.Token; Until = $until }
+        $outcome = if ($null -eq $found) { 'taken' }
+        elseif ($found.Token -ceq $own.Token) { 'renewed' }
+        elseif (Test-LiveHostLock -Lock $found) { 'held' }
+        else { 'taken over' }
+        if ($outcome -ne 'held') { Write-HostLock -Stream $stream -Lock $own }
+        $whose = if ($outcome -eq 'taken' -or $outcome -eq 'renewed') { $own } else { $found }
+        $answer = @{ Outcome = $outcome; Run = $whose.Run; Who = $whose.Who; Until = $whose.Until }
         if ([System.IO.File]::Exists($Path)) { return $answer }
         throw [System.IO.IOException]::new('The file was taken away by its last owner meanwhile.')
     }
@@ -160,7 +168,9 @@ function Set-HostLock {
 function Read-HostLock {
     <#
     .SYNOPSIS
-    Reads Run, Who and Until from the open file of a lock; nothing from one that was created and never written.
+    Reads Run, Who, Token and Until from the open file of a lock; nothing from one that was created and never written.
+    .DESCRIPTION
+    The token of a lock that has none, an older program's, is empty: it is nobody's here.
     .PARAMETER Stream
     The file.
     #>
@@ -171,12 +181,27 @@ function Read-HostLock {
     if ($text -eq '') { return }
     try {
         $read = ConvertFrom-Json -InputObject $text
-        return @{ Run = [string] $read.run; Who = [string] $read.who; Until = (Format-ResultTime -Time $read.until) }
+        $token = if ($null -ne $read.PSObject.Properties['token']) { [string] $read.token } else { '' }
+        $until = Format-ResultTime -Time $read.until
+        $null = ConvertTo-UtcTime -Text $until
+        return @{ Run = [string] $read.run; Who = [string] $read.who; Token = $token; Until = $until }
     }
     catch {
         $message = "$(Get-HostLockPath) is no lock of ours. Look who wrote it, and delete it if nobody is at work."
         throw (New-StateError -Id 'RemediateRefused' -Message $message)
     }
+}
+
+function Test-LiveHostLock {
+    <#
+    .SYNOPSIS
+    Says whether a lock still holds, by the clock of this host.
+    .PARAMETER Lock
+    What Read-HostLock gave.
+    #>
+    [OutputType([bool])]
+    param([Parameter(Mandatory = $true)] [hashtable] $Lock)
+    return (ConvertTo-UtcTime -Text $Lock.Until) -gt [datetime]::UtcNow
 }
 
 function Write-HostLock {
@@ -186,13 +211,13 @@ function Write-HostLock {
     .PARAMETER Stream
     The file.
     .PARAMETER Lock
-    Run, Who and Until.
+    Run, Who, Token and Until.
     #>
     param(
         [Parameter(Mandatory = $true)] [System.IO.FileStream] $Stream,
         [Parameter(Mandatory = $true)] [hashtable] $Lock
     )
-    $record = [ordered]@{ run = $Lock.Run; who = $Lock.Who; until = $Lock.Until }
+    $record = [ordered]@{ run = $Lock.Run; who = $Lock.Who; token = $Lock.Token; until = $Lock.Until }
     $bytes = [System.Text.Encoding]::UTF8.GetBytes((ConvertTo-Json -InputObject $record -Compress))
     $Stream.SetLength(0)
     $Stream.Write($bytes, 0, $bytes.Length)

@@ -23,7 +23,7 @@ function Confirm-HostFree {
     #>
     param()
     $held = Get-HostLock
-    if ($null -eq $held['Run'] -or (ConvertTo-UtcTime -Text $held['Until']) -le [datetime]::UtcNow) { return }
+    if ($null -eq $held['Live']) { return }
     $message = "Another run is at work on this host: $($held['Run']), by $($held['Who']), " +
         "until $($held['Until']) at the latest."
     if (-not $WhatIfPreference) { throw (New-StateError -Id 'RemediateRefused' -Message $message) }

@@ -56,7 +56,7 @@ function Add-EnrollmentPolicyServer {
     Adds an enrollment policy server to this machine's own list. One that stands there already is left as it is.
     .DESCRIPTION
     The policy is loaded from the address with the machine's own account, so the address must answer. Nothing that
-    stands there is overwritten. The list is read back.
+    stands there is overwritten. The list is read back. Returns $false when it stood there already.
     .PARAMETER Url
     The address of the enrollment policy server, beginning with https://.
     .EXAMPLE
@@ -71,7 +71,7 @@ function Add-EnrollmentPolicyServer {
     }
     if (Test-EnrollmentPolicyServer -Url $Url -Wanted $wanted) {
         Write-VerboseText -Text "${Url}: already an enrollment policy server of this machine"
-        return
+        return $false
     }
     $command = 'Add-CertificateEnrollmentPolicyServer -Context Machine -NoClobber'
     if (-not $PSCmdlet.ShouldProcess($Url, $command)) { return }
@@ -86,7 +86,7 @@ function Remove-EnrollmentPolicyServer {
     .SYNOPSIS
     Takes an enrollment policy server off this machine's own list. One that is not there is left as it is.
     .DESCRIPTION
-    This is the way back from Add-EnrollmentPolicyServer. The list is read back.
+    This is the way back from Add-EnrollmentPolicyServer. The list is read back. Returns $false when it was not there.
     .PARAMETER Url
     The address of the enrollment policy server.
     #>
@@ -96,7 +96,7 @@ function Remove-EnrollmentPolicyServer {
     $wanted = @{ Url = $null }
     if (Test-EnrollmentPolicyServer -Url $Url -Wanted $wanted) {
         Write-VerboseText -Text "${Url}: no enrollment policy server of this machine"
-        return
+        return $false
     }
     $command = 'Remove-CertificateEnrollmentPolicyServer -Context Machine'
     if (-not $PSCmdlet.ShouldProcess($Url, $command)) { return }

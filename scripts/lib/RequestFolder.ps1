@@ -64,7 +64,7 @@ function ConvertTo-RequestFileRow {
 function Read-FileStart {
     <#
     .SYNOPSIS
-    Reads the beginning of a text file, also while another program writes it. A byte order mark decides the encoding.
+    Reads the beginning of a text file, also while another program writes it: UTF-16, or else UTF-8.
     .PARAMETER Path
     The file.
     .PARAMETER Limit
@@ -84,7 +84,8 @@ function Read-FileStart {
     }
     finally { $stream.Dispose() }
     $memory = [System.IO.MemoryStream]::new($buffer, 0, $filled)
-    $reader = [System.IO.StreamReader]::new($memory, [System.Text.Encoding]::UTF8, $true)
+    $encoding = Get-TextEncoding -Stream $memory -Otherwise ([System.Text.Encoding]::UTF8)
+    $reader = [System.IO.StreamReader]::new($memory, $encoding, $false)
     try { return $reader.ReadToEnd() } finally { $reader.Dispose() }
 }
 

@@ -133,7 +133,8 @@ function New-StateError {
     Makes an error to throw, with an identity that a program can decide on whatever the language.
     .DESCRIPTION
     Identities: RemediateRefused, nothing was written; RemediateDrift, the same, for the state is another than approved;
-    RemediateFailed, a command that writes failed; RemediateNotAsWritten, what was read back is not what was written.
+    RemediateFailed, a command that writes failed; RemediateNotAsWritten, what was read back is not what was written;
+    RemediateNoAnswer, it was done, and the service that runs did not answer in time.
     .PARAMETER Id
     The identity, which becomes the FullyQualifiedErrorId.
     .PARAMETER Message
@@ -142,7 +143,8 @@ function New-StateError {
     [OutputType([System.Management.Automation.ErrorRecord])]
     param(
         [Parameter(Mandatory = $true)]
-        [ValidateSet('RemediateRefused', 'RemediateDrift', 'RemediateFailed', 'RemediateNotAsWritten')]
+        [ValidateSet('RemediateRefused', 'RemediateDrift', 'RemediateFailed', 'RemediateNotAsWritten',
+            'RemediateNoAnswer')]
         [string] $Id,
         [Parameter(Mandatory = $true)] [string] $Message
     )

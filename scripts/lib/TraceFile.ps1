@@ -1,19 +1,44 @@
+function Get-TextEncoding {
+    <#
+    .SYNOPSIS
+    Says whether the text in a stream is UTF-16, by its byte order mark or by its zeros, and leaves the stream at its
+    first character. UTF-16 of western text has a zero in nearly every second byte, and in nearly no other.
+    .PARAMETER Stream
+    The stream, from its beginning.
+    .PARAMETER Otherwise
+    The encoding of everything else; such a stream is left at its beginning.
+    #>
+    param(
+        [Parameter(Mandatory = $true)] [System.IO.Stream] $Stream,
+        [Parameter(Mandatory = $true)] [System.Text.Encoding] $Otherwise
+    )
+    $bytes = [byte[]]::new(4096)
+    $sample = [System.Text.Encoding]::GetEncoding('iso-8859-1').GetString($bytes, 0, $Stream.Read($bytes, 0, 4096))
+    $mark = $sample.Substring(0, [System.Math]::Min(2, $sample.Length))
+    $Stream.Position = 2
+    if ($mark -ceq "$([char] 0xFF)$([char] 0xFE)") { return [System.Text.Encoding]::Unicode }
+    if ($mark -ceq "$([char] 0xFE)$([char] 0xFF)") { return [System.Text.Encoding]::BigEndianUnicode }
+    $Stream.Position = 0
+    $pairs = [System.Math]::Floor($sample.Length / 2)
+    $first = [regex]::Replace($sample, '(?s)(.).?', '$1').Split([char] 0).Count - 1
+    $second = [regex]::Replace($sample, '(?s).(.?)', '$1').Split([char] 0).Count - 1
+    if ($pairs -lt 2) { return $Otherwise }
+    if ($second * 10 -ge $pairs * 7 -and $first * 10 -le $pairs) { return [System.Text.Encoding]::Unicode }
+    if ($first * 10 -ge $pairs * 7 -and $second * 10 -le $pairs) { return [System.Text.Encoding]::BigEndianUnicode }
+    return $Otherwise
+}
+
 function Open-TraceFile {
     <#
     .SYNOPSIS
-    Opens a text file that a service is still writing, or moving away. A byte order mark says whether it is UTF-16; of
-    everything else each byte is one character.
+    Opens a text file that a service is still writing, or moving away. Of what is not UTF-16 each byte is one character.
     .PARAMETER Path
     The file.
     #>
     param([Parameter(Mandatory = $true)] [string] $Path)
     $share = [System.IO.FileShare]::ReadWrite -bor [System.IO.FileShare]::Delete
     $stream = [System.IO.File]::Open($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, $share)
-    $mark = [byte[]]::new(2)
-    $count = $stream.Read($mark, 0, 2)
-    $encoding = [System.Text.Encoding]::GetEncoding('iso-8859-1')
-    if ($count -eq 2 -and $mark[0] -eq 0xFF -and $mark[1] -eq 0xFE) { $encoding = [System.Text.Encoding]::Unicode }
-    else { $stream.Position = 0 }
+    $encoding = Get-TextEncoding -Stream $stream -Otherwise ([System.Text.Encoding]::GetEncoding('iso-8859-1'))
     return [System.IO.StreamReader]::new($stream, $encoding, $false, 131072)
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from remediate.actions.states import Table, before_and_after
-from remediate.actions.writing import Drift, Holder, WriteFailed
+from remediate.actions.writing import Drift, Holder, Lease, WriteFailed
 from remediate.model.errors import TransportError
 from remediate.model.plan import Action
 
@@ -23,6 +23,7 @@ class Held:
     run: str
     who: str
     until: str
+    token: str = "another"
 
 
 @dataclass
@@ -34,9 +35,10 @@ class Memory:
     breaks: Callable[[str], None] = lambda _point: None
     who_is_it: dict[str, str] = field(default_factory=lambda: {"MachineGuid": "g"})
     missing: str = ""
-    holder: Held | None = None
+    held: Held | None = None
     writes: list[int] = field(default_factory=list)
     restarts: int = 0
+    renewals: int = 0
 
     @classmethod
     def before(cls, target: str, actions: tuple[Action, ...]) -> Memory:
@@ -62,15 +64,23 @@ class Memory:
         self.breaks("after the write")
         return ""
 
-    def lock(self, *, run: str, who: str, until: str) -> Holder | None:
-        if self.holder and self.holder.run != run:
-            return self.holder
-        self.holder = Held(run, who, until)
+    def lock(self, lease: Lease) -> Holder | None:
+        if self.held and self.held.token != lease.token:
+            return self.held
+        self.held = Held(lease.run, lease.who, f"in {lease.seconds} seconds", lease.token)
         return None
 
-    def unlock(self, *, run: str) -> None:
-        if self.holder and self.holder.run == run:
-            self.holder = None
+    def renew(self, lease: Lease) -> str:
+        self.renewals += 1
+        other = self.lock(lease)
+        return f"another run has taken this host over: {other.run}" if other else ""
+
+    def holder(self, *, token: str) -> Holder | None:
+        return self.held if self.held and self.held.token != token else None
+
+    def unlock(self, *, token: str) -> None:
+        if self.held and self.held.token == token:
+            self.held = None
 
     def close(self) -> None:
         """Nothing is open."""

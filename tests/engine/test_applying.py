@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remediate.engine.admission import check_identities, check_plan, check_rights, check_unused
+from remediate.engine.admission import check_identities, check_plan, check_rights
 from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
 from remediate.engine.returned import standings
 from remediate.engine.undoing import undo_plan
@@ -20,7 +20,7 @@ from tests.powershell.handover import HOST, defined_ca_cert, disposition, exclus
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 PLAN = make_plan(disposition(1), defined_ca_cert(2), exclusions(3), restart(4, depends_on=(1, 2)))
-WINDOW = Window(run="run1", who="CONTOSO\\anna", until="2026-11-23T21:00:00Z")
+WINDOW = Window(run="run1", who="CONTOSO\\anna", token="0f" * 16)
 
 
 def apply(
@@ -45,7 +45,7 @@ def test_everything_is_done_once_and_the_restart_comes_last() -> None:
     assert [(line.action, line.event) for line in journal] == [
         (number, event) for number in (1, 2, 3, 4) for event in ("begin", "done")
     ]
-    assert memory.holder is None
+    assert memory.held is None
 
 
 def test_a_second_run_writes_nothing() -> None:
@@ -80,7 +80,7 @@ def test_what_drifts_between_the_two_readings_refuses_all_and_gives_the_lock_bac
     memory.world[2] = {"UseDefinedCACertInRequest": "77"}
     with pytest.raises(Drifted):
         carry_out(PLAN, {HOST: memory}, window=WINDOW, record=journal.append, clock=lambda: NOW)
-    assert (memory.writes, journal, memory.holder) == ([], [], None)
+    assert (memory.writes, journal, memory.held) == ([], [], None)
 
 
 def points() -> int:
@@ -111,7 +111,7 @@ def test_killed_at_any_point_the_next_run_finishes_and_nothing_is_lost_or_writte
     with pytest.raises(Killed):
         apply(PLAN, memory, journal, breaks=dies)
     memory.breaks = lambda _point: None
-    memory.holder = None
+    memory.held = None
     assert apply(PLAN, memory, journal) is ExitCode.NOTHING_TO_DO
     assert {number: table for number, table in memory.world.items() if number != 4} == {
         1: {"RequestDisposition": "1"},
@@ -139,7 +139,7 @@ def test_a_failure_is_written_down_and_what_needs_it_is_not_reached(error: Excep
 
 def test_a_lock_of_another_run_refuses() -> None:
     memory = Memory.before(HOST, PLAN.actions)
-    memory.holder = Held("run0", "CONTOSO\\bert", "2026-11-23T20:30:00Z")
+    memory.held = Held("run0", "CONTOSO\\bert", "2026-11-23T20:30:00Z")
     with pytest.raises(RefusedError, match="another run is at work there"):
         apply(PLAN, memory, [])
     assert memory.writes == []
@@ -157,7 +157,7 @@ def test_a_rollback_puts_everything_back_newest_first_and_can_be_undone() -> Non
     memory, journal = Memory.before(HOST, PLAN.actions), list[JournalLine]()
     start = {number: dict(table) for number, table in memory.world.items()}
     apply(PLAN, memory, journal)
-    back = undo_plan(PLAN, journal, run="run1")
+    back = undo_plan(PLAN, journal, run="run1", now=NOW)
     assert [action.label for action in back.actions][:3] == [
         "undo: defender_exclusions here", "undo: ca_registry_value here", "undo: ca_registry_value here",
     ]  # fmt: skip
@@ -165,7 +165,7 @@ def test_a_rollback_puts_everything_back_newest_first_and_can_be_undone() -> Non
     again = list[JournalLine]()
     assert apply(back, undone, again) is ExitCode.NOTHING_TO_DO
     assert (undone.world[1], undone.world[2], undone.world[3]) == (start[3], start[2], start[1])
-    forth = undo_plan(back, again, run="run2")
+    forth = undo_plan(back, again, run="run2", now=NOW)
     assert [action.kind for action in forth.actions] == [action.kind for action in PLAN.actions]
     assert forth.actions[0].after == PLAN.actions[0].after
 
@@ -175,7 +175,9 @@ def test_only_what_the_run_changed_is_undone() -> None:
     memory.world[1] = {"RequestDisposition": "1"}
     apply(PLAN, memory, journal)
     assert [
-        action.place for action in undo_plan(PLAN, journal, run="r").actions if action.kind == "ca_registry_value"
+        action.place
+        for action in undo_plan(PLAN, journal, run="r", now=NOW).actions
+        if action.kind == "ca_registry_value"
     ] == [PLAN.actions[1].place]
 
 
@@ -197,9 +199,7 @@ def test_what_is_refused_before_anything_is_read() -> None:
             check_plan(plan, digest(plan), **(good | {"approved": digest(plan)} | change))
 
 
-def test_a_used_plan_another_machine_and_a_missing_right_are_refused() -> None:
-    with pytest.raises(RefusedError, match="applied already"):
-        check_unused((JournalLine(at="", event="closed", source="apply"),), run="run1")
+def test_another_machine_and_a_missing_right_are_refused() -> None:
     memory = Memory.before(HOST, PLAN.actions)
     with pytest.raises(RefusedError, match="another target of the same name"):
         check_identities(PLAN, {HOST: memory})

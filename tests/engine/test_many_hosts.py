@@ -18,7 +18,7 @@ from tests.engine.memory_writer import Memory, fails, lost
 from tests.powershell.handover import defined_ca_cert, make_plan, restart
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
-WINDOW = Window(run="run1", who="CONTOSO\\anna", until="2026-11-23T21:00:00Z")
+WINDOW = Window(run="run1", who="CONTOSO\\anna", token="0f" * 16)
 HOSTS = ("a.contoso.test", "b.contoso.test", "c.contoso.test", "d.contoso.test")
 PATIENCE = 10.0
 
@@ -74,7 +74,7 @@ def test_one_that_hangs_holds_up_no_other_value() -> None:
         assert [line.event for line in journal if line.action == number] == ["begin", "done"]
     last = max(at for at, line in enumerate(journal) if line.action <= 4)
     assert [line.action for line in journal[last + 1 :]] == [5, 5, 6, 6, 7, 7, 8, 8]
-    assert all(memory.holder is None for memory in writers.values())
+    assert all(memory.held is None for memory in writers.values())
 
 
 def test_services_are_restarted_one_after_the_other() -> None:
@@ -120,4 +120,4 @@ def test_a_journal_that_cannot_be_written_ends_it_and_nothing_unwritten_is_sent(
         apply(PLAN, writers, record, never)
     begun = {line.action for line in journal if line.event == "begin"}
     assert {number for memory in writers.values() for number in memory.writes} <= begun
-    assert all(memory.holder is None for memory in writers.values())
+    assert all(memory.held is None for memory in writers.values())

@@ -75,6 +75,8 @@ class Domain:
         """Start the server and wait until it answers; then lock the account that is to be locked."""
         options = {
             "server services": "ldap kdc rpc cldap winbindd", "interfaces": "lo", "bind interfaces only": "yes",
+            # Above the ports of outgoing connections: one that waits to be forgotten would take Samba's away.
+            "rpc server dynamic port range": "61000-65535",
             "ldap server require strong auth": "allow_sasl_over_tls",  # what Windows means by "require signing"
             "tls keyfile": certificate.key, "tls certfile": certificate.certificate, "tls cafile": self.trust,
             "log file": self.folder / "samba.log", "max log size": 0,

@@ -6,18 +6,24 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from remediate.engine.returned import standings
 from remediate.model.journal import JournalLine
+from remediate.model.plan import Action, unseal
 from remediate.runs.folder import RunFolder
-from tests.lab.change_window import DONE, UNTOUCHED, VALUE, ChangeWindow
+from remediate.shipped import playbooks_folder
+from remediate.transports.ldap_write import DirectoryWriter
+from remediate.transports.winrm_write import HostWriter
+from tests.lab.change_window import DONE, UNTOUCHED, VALUE, ChangeWindow, in_process
 from tests.lab.directory_functions import interrupt
 from tests.lab.program import environment
 from tests.lab.registry_file import number
 from tests.lab.test_interrupt import CTRL_C, terminal
-from tests.lab.windows_hosts import ca_key
+from tests.lab.windows_hosts import ca_key, policy_key
 from tests.lab.winrm.faults import Drop, Sleep
 
 pytestmark = pytest.mark.matrix
@@ -87,6 +93,119 @@ def test_a_host_that_is_gone_leaves_the_others_working(
     assert again.code == 0, again
     assert window.stands() == DONE
     assert "done" in [line.event for line in window.run().journal().lines if line.action == value]
+
+
+# --- broken off, and never gone on with ---------------------------------------------------------------------------
+
+
+class Broken(BaseException):
+    """The program ends here, as by SIGKILL: nothing of it may catch this."""
+
+
+def broken_off(window: ChangeWindow, patch: pytest.MonkeyPatch, *, at: str) -> None:
+    """Apply it, and end it as soon as a line stands in the journal."""
+
+    def ends() -> None:
+        raise Broken
+
+    with patch.context() as cut:
+        when(cut, at, ends)
+        with pytest.raises(Broken):
+            window.apply()
+    window.lock.unlink(missing_ok=True)
+
+
+def undone(window: ChangeWindow, *more: str) -> Path:
+    """The plan that undoes the one run."""
+    back = window.folder / "back.json"
+    made = in_process("rollback", window.run().name, "--runs", str(window.runs), "--out", str(back), *more)
+    assert made.code == 2, made
+    return back
+
+
+@pytest.mark.parametrize("which", ["template", "ca_registry_value"])
+def test_a_rollback_takes_back_what_was_written_and_never_answered(
+    window: ChangeWindow, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Written, and the program died before it could write that down: nothing of it stands after the rollback."""
+    number_ = action(window, which)
+    writer = DirectoryWriter if which == "template" else HostWriter
+    write = writer.write
+
+    def dies(self: Any, one: Action, **tables: Any) -> str:
+        told: str = write(self, one, **tables)
+        if one.id == number_:
+            raise Broken
+        return told
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "write", dies)
+        with pytest.raises(Broken):
+            window.apply()
+    window.lock.unlink(missing_ok=True)
+    states = {one.action.id: one.state for one in standings(window.plan, window.run().whole_journal().lines)}
+    assert states[number_] == "unresolved"
+    ended = window.apply(file=undone(window))
+    assert ended.code == 0, ended
+    found = window.stands()
+    assert (found.flag, found.value) == (UNTOUCHED.flag, UNTOUCHED.value)
+    assert found.restarts == (0 if which == "template" else 1)
+
+
+def test_a_rollback_writes_nothing_where_nothing_was_written(
+    window: ChangeWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun, and nothing sent, so the template is at its old revision: that is what the rollback wants."""
+    broken_off(window, monkeypatch, at="1 begin")
+    back = undone(window)
+    made = unseal(back.read_bytes(), where=back.name)[0]
+    assert any(note.startswith("It is not known whether the run wrote ") for note in made.notes)
+    ended = window.apply(file=back)
+    assert ended.code == 0, ended
+    assert window.stands() == UNTOUCHED
+    assert "stand as before run" in " ".join(ended.out.split())
+
+
+def test_a_restart_that_is_owed_is_told_and_a_rollback_makes_up_for_it(
+    window: ChangeWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value is written, the CA goes on with the old one, and no fact shows it."""
+    broken_off(window, monkeypatch, at=f"{action(window, 'ca_registry_value')} done")
+    name, where = window.run().name, ["--runs", str(window.runs)]
+    command = "Restart-Service -Name CertSvc"
+    for told in (in_process("runs", *where), in_process("runs", name, *where)):
+        assert (told.code, command in " ".join(told.out.split())) == (0, True)
+    verified = in_process("verify", name, *where, "--trust", str(window.lab.trust))
+    assert (verified.code, command in " ".join(verified.out.split())) == (1, True), verified
+    assert window.stands().restarts == 0
+    ended = window.apply(file=undone(window))
+    assert ended.code == 0, ended
+    assert (window.stands().value, window.stands().restarts) == (0, 1)
+    told = in_process("runs", name, *where)
+    assert command not in told.out and "rolled back by run" in " ".join(told.out.split())
+
+
+def test_a_playbook_of_ones_own_is_verified_where_its_folder_is_named(window: ChangeWindow) -> None:
+    own, lab = window.folder / "own", window.lab
+    own.mkdir()
+    (own / "our_pending.py").write_bytes((playbooks_folder() / "submission_pending.py").read_bytes())
+    lab.ca.registry.set(policy_key(), "RequestDisposition", number(0x101))
+    try:
+        plan, where = (
+            window.folder / "own.json",
+            ["--dc", lab.dc, "--trust", str(lab.trust), "--template", "IntunePKCS"],
+        )
+        made = in_process("plan", "our_pending", "--playbooks", str(own), *where, "--out", str(plan))
+        assert made.code == 2, made
+        ended = window.apply("--playbooks", str(own), file=plan)
+        assert (ended.code, "none of its problems is found any more" in ended.out) == (0, True), ended
+        verify = ["verify", str(plan), "--runs", str(window.runs), "--trust", str(lab.trust)]
+        unknown = in_process(*verify)
+        assert (unknown.code, "--playbooks DIR" in " ".join(unknown.out.split())) == (1, True), unknown
+        known = in_process(*verify, "--playbooks", str(own))
+        assert known.code == 0, known
+    finally:
+        lab.ca.registry.set(policy_key(), "RequestDisposition", number(1))
 
 
 # --- Ctrl-C -------------------------------------------------------------------------------------------------------

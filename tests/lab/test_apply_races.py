@@ -48,7 +48,7 @@ ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "60")) // 2
 """Of each kind: flags, DACL."""
 REGISTRY_ROUNDS = 10
 MEASURED = 10
-WINDOW = Window(run="r", who="CONTOSO\\anna", until="2100-01-01T00:00:00Z")
+WINDOW = Window(run="r", who="CONTOSO\\anna", token="0f" * 16)
 NOTICED = "somebody else"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from remediate.actions.writing import Lease
 from remediate.runs.folder import alone
 from remediate.runs.lock import held
-from tests.lab.change_window import DONE, UNTOUCHED, ChangeWindow
+from tests.lab.change_window import DONE, UNTOUCHED, ChangeWindow, in_process
 from tests.lab.contoso import READER
 from tests.lab.program import Ended
 from tests.lab.registry_file import lines, text
@@ -84,6 +86,40 @@ def other_machine(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
         window.lab.ca.registry.set(CRYPTOGRAPHY, "MachineGuid", text(guid))
 
 
+def untold_ca(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
+    hashes = window.lab.ca.registry.get(ca_key(), "CACertHash")
+    window.lab.ca.registry.delete(ca_key(), "CACertHash")
+    try:
+        return window.apply()
+    finally:
+        window.lab.ca.registry.set(ca_key(), "CACertHash", lines(*hashes))
+
+
+def clone(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
+    """A machine with the same MachineGuid, under another name."""
+    targets = tuple(
+        msgspec.structs.replace(one, identity=one.identity | {"ComputerName": "CA09"}) if one.kind == "ca" else one
+        for one in window.plan.targets
+    )
+    return window.apply(file=window.changed("clone.json", targets=targets))
+
+
+def no_lock(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
+    with window_lock(window, "somebody's notes"):
+        return window.apply()
+
+
+@contextmanager
+def window_lock(window: ChangeWindow, content: str) -> Iterator[None]:
+    """Something in the place of the CA's lock, for a block."""
+    window.lock.parent.mkdir(parents=True, exist_ok=True)
+    window.lock.write_text(content)
+    try:
+        yield
+    finally:
+        window.lock.unlink()
+
+
 def no_right(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
     with window.lab.ticket(READER):
         return window.apply()
@@ -91,12 +127,12 @@ def no_right(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
 
 def another_run(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
     other = writer(window.lab, window.lab.ca)
-    until = iso(datetime.now(UTC) + timedelta(hours=1))
-    assert other.lock(run="20261123T100000Z-0f3c5b0e", who="CONTOSO\\bert", until=until) is None
+    lease = Lease(run="20261123T100000Z-0f3c5b0e", who="CONTOSO\\bert", token="0f" * 16, seconds=3600)
+    assert other.lock(lease) is None
     try:
         return window.apply()
     finally:
-        other.unlock(run="20261123T100000Z-0f3c5b0e")
+        other.unlock(token=lease.token)
         other.close()
 
 
@@ -117,6 +153,9 @@ REFUSALS: dict[str, tuple[Refused, tuple[str, ...]]] = {
     "another domain": (other_domain, ("another target of the same name", "domain_objectGUID")),
     "another CA of the same name": (other_ca, ("another target of the same name", "certificate_thumbprint")),
     "another machine": (other_machine, ("another target of the same name", "MachineGuid")),
+    "a CA that does not tell its certificate": (untold_ca, ("nobody can tell", "certificate_thumbprint was not")),
+    "a clone": (clone, ("another target of the same name", "ComputerName is CA01")),
+    "no lock of ours": (no_lock, ("is no lock of ours", "lock.json")),
     "no right": (no_right, ("a right is missing", "msPKI-Certificate-Name-Flag", "a session on the host")),
     "another run": (another_run, ("another run is at work there", "20261123T100000Z-0f3c5b0e", "CONTOSO\\bert")),
     "the same at once": (the_same_at_once, ("another remediate is at work here",)),
@@ -134,6 +173,26 @@ def test_it_is_refused_by_name_and_nothing_is_written(
     assert all(word in told for word in words), told
     assert window.stands() == UNTOUCHED
     assert not any("begin" in file.read_text() for file in window.runs.glob("*/journal.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"run": "r0", "who": "bert on PC8", "until": "2099-01-01T00:00:00Z"}', "another run is at work on ca01"),
+        ("somebody's notes", "is no lock of ours"),
+    ],
+)
+def test_a_check_tells_who_has_locked_a_host(window: ChangeWindow, content: str, words: str) -> None:
+    check = ["apply", str(window.file), "--check", "--runs", str(window.runs), "--trust", str(window.lab.trust)]
+    free = in_process(*check)
+    assert (free.code, "no other run is at work on the targets" in free.out) == (0, True)
+    with window_lock(window, content):
+        ended = in_process(*check)
+        assert window.lock.read_text() == content
+    told = " ".join(ended.out.split())
+    assert (ended.code, words in told) == (3, True), told
+    assert "2099" not in content or all(word in told for word in ("r0", "bert on PC8", "2099-01-01T00:00:00Z")), told
+    assert window.stands() == UNTOUCHED
 
 
 def test_what_was_refused_for_a_lock_is_applied_later_and_once(

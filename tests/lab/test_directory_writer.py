@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from remediate.actions.states import Table, before_and_after
-from remediate.actions.writing import Drift, WriteFailed, Writer
+from remediate.actions.writing import Drift, Lease, WriteFailed, Writer
 from remediate.adcs.security_descriptor import SecurityDescriptor
 from remediate.model.errors import ExitCode, RefusedError, TransportError
 from remediate.transports import ldap_write_session
@@ -149,10 +149,11 @@ def test_the_order_of_a_windows_server_is_no_drift(lab: Lab, writer: DirectoryWr
 
 def test_identity_is_that_of_the_plan_and_by_kerberos_too(lab: Lab, writer: DirectoryWriter) -> None:
     known: Writer = writer
-    assert known.identity() == {"domain_objectGUID": guid(lab, lab.domain.dn)}
+    assert known.identity() == {"domain_objectGUID": guid(lab, lab.domain.dn), "domain": "contoso.test"}
     assert (known.target, writer.host) == ("directory", lab.dc)
-    assert known.lock(run="r", who="w", until="u") is None
-    known.unlock(run="r")
+    lease = Lease(run="r", who="w", token="0f" * 16, seconds=60)
+    assert (known.lock(lease), known.renew(lease), known.holder(token="")) == (None, "", None)
+    known.unlock(token=lease.token)
     with lab.ticket(ADMIN), writing(lab, None) as other:
         before, after = flags_from_directory(lab)
         assert other.identity() == known.identity()

@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from remediate.actions.states import before_and_after
+from remediate.actions.states import UNANSWERED, before_and_after
 from remediate.actions.writing import Drift, WriteFailed, Writer
 from remediate.model.errors import TransportError
 from remediate.model.plan import Action
@@ -121,7 +119,9 @@ def test_written_written_again_and_undone(fresh_lab: Lab, kind: str, open_writer
     assert one.read(action) == after
     changed, writes = everything(host), len(host.registry.writes())
     assert changed != start
-    one.write(action, before=before, after=after)
+    with pytest.raises(Drift) as again:
+        one.write(action, before=before, after=after)
+    assert again.value.now == after
     assert everything(host) == changed
     assert len(host.registry.writes()) == writes
     one.write(action, before=after, after=before)
@@ -176,7 +176,9 @@ def test_a_request_is_decided_and_cannot_be_undone(fresh_lab: Lab, open_writer: 
     before, after = before_and_after(action)
     assert one.write(action, before=before, after=after) == "issued"
     assert one.read(action) == after
-    assert "already" in one.write(action, before=before, after=after)
+    with pytest.raises(Drift, match="already") as again:
+        one.write(action, before=before, after=after)
+    assert again.value.now == after
     with pytest.raises(ValueError, match="no command"):
         one.write(action, before=after, after=before)
 
@@ -261,6 +263,56 @@ def test_a_write_that_the_host_refuses(fresh_lab: Lab, kind: str, open_writer: C
     assert one.read(action) == before
 
 
+@pytest.mark.parametrize(("kind", "plant"), [("restart", restart), ("start", stopped)])
+def test_a_service_that_runs_and_does_not_answer_is_unresolved(
+    fresh_lab: Lab, kind: str, plant: Plant, open_writer: Callable[..., HostWriter]
+) -> None:
+    """It was started: doing it again because nobody answered yet would only take the CA away once more."""
+    host = fresh_lab.ca
+    action = plant(host)
+    before, after = before_and_after(action)
+    host.change_state(failures={"certutil -ping": "0x800706BA"})
+    with pytest.raises(WriteFailed) as error:
+        open_writer(host, service_deadline=4.0).write(action, before=before, after=after)
+    assert (error.value.code, error.value.unresolved, error.value.now) == ("RemediateNoAnswer", True, UNANSWERED)
+    assert "runs, but did not answer" in error.value.what
+    assert starts(host) == 1
+
+
+def test_a_write_that_failed_and_reads_otherwise_is_unresolved(
+    fresh_lab: Lab, open_writer: Callable[..., HostWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what reads as before was certainly not written."""
+    host, action = fresh_lab.connector, exclusions(fresh_lab.connector)
+    before, after = before_and_after(action)
+    host.change_state(failures={"Add-MpPreference": "access denied"})
+    one = open_writer(host)
+    answers = [one.read(action), dict(after)]
+    monkeypatch.setattr(one, "read", lambda _action: answers.pop(0))
+    with pytest.raises(WriteFailed) as error:
+        one.write(action, before=before, after=after)
+    assert (error.value.code, error.value.unresolved, error.value.now) == ("RemediateFailed", True, after)
+
+
+def test_the_same_by_another_in_the_very_moment_is_not_ours(
+    fresh_lab: Lab, open_writer: Callable[..., HostWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer has read, and another is done before its command begins: the function says that it wrote nothing."""
+    host, action = fresh_lab.connector, exclusions(fresh_lab.connector)
+    before, after = before_and_after(action)
+    one, other = open_writer(host), open_writer(host)
+    change = one._change
+
+    def faster(*call: Any) -> list[Any]:
+        other.write(action, before=before, after=after)
+        return change(*call)
+
+    monkeypatch.setattr(one, "_change", faster)
+    with pytest.raises(Drift) as error:
+        one.write(action, before=before, after=after)
+    assert error.value.now == after
+
+
 def test_a_key_that_may_not_be_written(fresh_lab: Lab, open_writer: Callable[..., HostWriter]) -> None:
     action = planted_disposition(fresh_lab.ca)
     before, after = before_and_after(action)
@@ -288,7 +340,8 @@ def test_what_cannot_be_read_is_said(fresh_lab: Lab, open_writer: Callable[..., 
 def test_identity(fresh_lab: Lab, open_writer: Callable[..., HostWriter]) -> None:
     ca, connector = open_writer(fresh_lab.ca).identity(), open_writer(fresh_lab.connector).identity()
     assert ca["certificate_thumbprint"] == "".join(fresh_lab.issuing.thumbprint.split()).upper()
-    assert set(connector) == {"MachineGuid"}
+    assert set(connector) == {"ComputerName", "MachineGuid"}
+    assert (ca["ComputerName"], connector["ComputerName"]) == ("CA01", "CONN1")
     assert ca["MachineGuid"] != connector["MachineGuid"]
 
 
@@ -329,70 +382,6 @@ def test_control_of_the_service(fresh_lab: Lab, open_writer: Callable[..., HostW
     assert one.lacks(disposition(host)) == ""
     with pytest.raises(WriteFailed):
         one.write(action, before={"State": "Running"}, after={"State": "Running"})
-
-
-# --- the lock -----------------------------------------------------------------------------------------------------
-
-
-def at(minutes: float) -> str:
-    return f"{datetime.now(UTC) + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
-
-
-@pytest.fixture
-def unlocked(fresh_lab: Lab) -> Iterator[LabHost]:
-    """A CA whose lock is taken away at the end."""
-    place = fresh_lab.ca.program_data / "remediate" / "lock.json"
-    place.unlink(missing_ok=True)
-    yield fresh_lab.ca
-    place.unlink(missing_ok=True)
-
-
-def test_one_run_has_the_lock(unlocked: LabHost, open_writer: Callable[..., HostWriter]) -> None:
-    first, second, until = open_writer(unlocked), open_writer(unlocked), at(5)
-    assert first.lock(run="a", who="anna", until=until) is None
-    assert first.lock(run="a", who="anna", until=until) is None
-    held = second.lock(run="b", who="bertil", until=at(9))
-    assert held is not None
-    assert (held.run, held.who, held.until) == ("a", "anna", until)
-    second.unlock(run="b")
-    assert second.lock(run="b", who="bertil", until=until) is not None
-    assert second.read(disposition(unlocked)) == {"RequestDisposition": "1"}, "reading is never locked"
-    first.unlock(run="a")
-    assert second.lock(run="b", who="bertil", until=until) is None
-    assert second.taken_over is None
-
-
-def test_a_dead_lock_is_taken_over(unlocked: LabHost, open_writer: Callable[..., HostWriter]) -> None:
-    first, second, ended = open_writer(unlocked), open_writer(unlocked), at(-1)
-    assert first.lock(run="dead", who="anna", until=ended) is None
-    assert second.lock(run="b", who="bertil", until=at(5)) is None
-    assert second.taken_over is not None
-    assert (second.taken_over.run, second.taken_over.until) == ("dead", ended)
-    first.unlock(run="dead")
-    assert first.lock(run="a", who="anna", until=at(5)) is not None, "only its own lock is taken away"
-
-
-def test_of_two_at_once_one_has_it(unlocked: LabHost, open_writer: Callable[..., HostWriter]) -> None:
-    writers = {run: open_writer(unlocked) for run in ("a", "b")}
-    for one in writers.values():
-        one.identity()
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(10):
-            calls = {run: pool.submit(one.lock, run=run, who=run, until=at(5)) for run, one in writers.items()}
-            won = [run for run, call in calls.items() if call.result() is None]
-            assert len(won) == 1
-            writers[won[0]].unlock(run=won[0])
-
-
-def test_a_lock_that_cannot_be_written_is_said(unlocked: LabHost, open_writer: Callable[..., HostWriter]) -> None:
-    place = unlocked.program_data / "remediate" / "lock.json"
-    place.parent.mkdir(exist_ok=True)
-    place.write_text("somebody's notes")
-    with pytest.raises(TransportError) as error:
-        open_writer(unlocked).lock(run="a", who="anna", until=at(5))
-    assert error.value.code == "RemediateRefused"
-    assert "no lock of ours" in error.value.what
-    assert place.read_text() == "somebody's notes"
 
 
 # --- the session --------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from remediate.actions.intents import CaValue
 from remediate.actions.states import before_and_after
-from remediate.actions.writing import WriteFailed
+from remediate.actions.writing import Lease, WriteFailed
 from remediate.model.errors import TransportError
 from remediate.model.places import RegistryPlace
 from remediate.transports.winrm import run_collector
@@ -113,11 +113,15 @@ def test_everything_else_that_a_host_takes(host: LabHost, writer: HostWriter) ->
         assert writer.lacks(one) == ""
         writer.write(one, before=before, after=after)
         assert writer.read(one) == after
-    assert writer.lock(run="a", who="x", until="2040-01-01T00:00:00Z") is None
-    other = writer.lock(run="b", who="y", until="2040-01-01T00:00:00Z")
+    mine = Lease(run="a", who="x", token="0a" * 16, seconds=60)
+    assert writer.lock(mine) is None
+    assert writer.renew(mine) == ""
+    other = writer.lock(Lease(run="b", who="y", token="0b" * 16, seconds=60))
     assert other is not None
     assert other.run == "a"
-    writer.unlock(run="a")
+    assert writer.holder(token="0b" * 16) is not None
+    writer.unlock(token=mine.token)
+    assert writer.holder(token="0b" * 16) is None
 
 
 def test_scripts_are_refused(lab: Lab, host: LabHost) -> None:

@@ -212,7 +212,7 @@ def test_every_verb_gives_one_document(fresh_lab: Lab, tmp_path: Path) -> None:
         assert "after replication" in applied.takes_effect[0]
         refused = document(program(lab, tmp_path, "apply", plan, *given, code=3)[0], ErrorDocument).error
         assert refused.what == "the plan was applied already"
-        assert "applied already" in program(lab, tmp_path, "apply", plan, "--check", code=3)[1]
+        assert "applied already" in program(lab, tmp_path, "apply", plan, "--check", code=3)[0]
 
         (run,) = document(program(lab, tmp_path, "runs", "--json", code=0)[0], RunsDocument).runs
         assert (run.run, run.ended, run.source, run.trouble) == (applied.run, 0, "apply", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import re
@@ -221,6 +222,21 @@ def test_a_trace_file_read_live_and_from_a_copy_counts_once(fresh_lab: Lab, tmp_
     assert places == {file.read_bytes().find(b"<E2ETraceEvent", file.read_bytes().find(b"request 6 done"))}
 
 
+def test_a_trace_file_of_any_encoding_gives_the_same_live_and_as_a_file(fresh_lab: Lab, tmp_path: Path) -> None:
+    file = fresh_lab.connector.program_files / "Microsoft Intune" / "NDESConnectorSvc" / "Logs" / "Logs" / "a.svclog"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    told = ("IssuePfx - Sändningen väntar", "0x80094015 då", "Nekad av principmodulen", "CertReq: -2146875374")
+    times = [(NOW - timedelta(hours=6, minutes=n)).strftime("%Y-%m-%dT%H:%M") for n in range(len(told))]
+    text = "".join(trace(line).replace("2026-11-23T09:00", when) for line, when in zip(told, times, strict=True))
+    for encoding, mark in itertools.product(("utf-8", "cp1252", "utf-16-le", "utf-16-be"), ("", "\ufeff")):
+        file.write_bytes(f"{mark}{text}".encode(encoding, "ignore"))
+        (tmp_path / "copy.svclog").write_bytes(file.read_bytes())
+        live = triage(fresh_lab, "--connector", fresh_lab.connector.fqdn)
+        copied = triage(fresh_lab, str(tmp_path / "copy.svclog"))
+        assert counts(live) == counts(copied) and len(counts(live)) == len(told), (encoding, mark)
+        assert live.records == copied.records == len(told)
+
+
 def test_a_host_that_is_down_stops_no_other(fresh_lab: Lab) -> None:
     plant(fresh_lab)
     made = triage(fresh_lab, *hosts(fresh_lab), "--connector", "nowhere.contoso.test", code=1)
@@ -298,7 +314,7 @@ def test_nothing_found_names_every_log(fresh_lab: Lab) -> None:
         assert name in ended.out
 
 
-TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\dZ)?|(?<=to )\d\d:\d\d(?= UTC)")
+TIME = re.compile(r"(?:\d{4}-)?\d\d-\d\d[ T]\d\d:\d\d(?::\d\dZ)?|(?<=to )\d\d:\d\d(?= UTC)")
 
 
 def test_the_readme_shows_what_is_printed(fresh_lab: Lab) -> None:

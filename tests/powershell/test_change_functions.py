@@ -331,7 +331,7 @@ def test_an_older_start_event_is_no_answer(host: WindowsLike) -> None:
     failures = {"certutil -ping": "0x800704DC", "Restart-Service": "no start event"}
     plant(host, events=[event], failures=failures)
     said = run(host, "Restart-CertSvc -TimeoutSeconds 1")
-    assert said.startswith("THREW RemediateFailed: CertSvc runs, but did not answer in 1 seconds")
+    assert said.startswith("THREW RemediateNoAnswer: CertSvc runs, but did not answer in 1 seconds")
     assert "0x800704DC" in said
 
 

@@ -103,6 +103,14 @@ def test_request_files_give_codes_and_never_contents(host: WindowsLike) -> None:
     assert found["files"][0]["written"] == "2023-11-14T22:13:20Z"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+def test_request_files_of_any_encoding(host: WindowsLike, encoding: str) -> None:
+    (host.folder / "parts").mkdir()
+    (host.folder / "parts" / "a.pfr").write_bytes("åäö <Error>0x80094800</Error> -2146875374".encode(encoding))
+    [file] = host.fact(f"Get-RequestFolderFact -Path '{host.folder}/parts'")["value"]["files"]
+    assert file["codes"] == ["0x80094800", "0x80094812"]
+
+
 def test_only_the_newest_files_are_listed(host: WindowsLike) -> None:
     for n in range(53):
         file = host.folder / "many" / f"{n:02}.pfr"

@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remediate.actions.states import Table
 from remediate.cli.main import main
 from remediate.engine.applying import Window, carry_out
-from remediate.engine.checking import check_all
+from remediate.engine.checking import check_all, with_locks
 from remediate.engine.registry import every
+from remediate.engine.schedule import controllers_clock, schedule, use
 from remediate.engine.verifying import Verification, stands_now
 from remediate.model.plan import Action, Plan, target_of, unseal
+from remediate.model.utc import utc_text
 from remediate.render.applied import Run, applied, applied_lines
 from remediate.render.applied_check import check_document, check_lines
 from remediate.render.documents import ApprovalDescription
@@ -140,10 +143,13 @@ def test_the_check_and_the_run_it_shows_are_told_so(tmp_path: Path) -> None:
     writers = {name: _Answering.before(name, plan.actions) for name in dict.fromkeys(map(target_of, plan.actions))}
     for name, writer in writers.items():
         writer.who_is_it = _identity(plan, name)
-    check = check_document(check_all(plan, writers), plan_id=digest)
-    assert as_text(check_lines(check)) == _shown("  the plan's"), "copy what is told"
+    now = datetime(2026, 11, 24, 19, 40, tzinfo=UTC)
+    conditions = (*schedule(plan, now=utc_text(now)), use((), run=""), controllers_clock(plan, now=now, there=now))
+    found = with_locks(msgspec.structs.replace(check_all(plan, writers), schedule=conditions), writers, ())
+    check = check_document(found, plan_id=digest)
+    assert as_text(check_lines(check)) == _shown("  holds  "), "copy what is told"
 
-    window = Window(run="run", who="anna", until="")
+    window = Window(run="run", who="anna", token="0f" * 16)
     clock = partial(datetime.now, UTC)
     steps, code = carry_out(plan, writers, window=window, record=lambda _line: None, clock=clock)
     told = _shown("Plan ")

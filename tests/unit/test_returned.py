@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.unit.result_material import (
 )
 
 VALUE, RESTART = PLAN.actions
+NOW = datetime(2026, 11, 24, 20, tzinfo=UTC)
 DONE = record(PLAN, step(VALUE, "changed"), step(RESTART, "changed"))
 
 
@@ -226,9 +228,9 @@ def test_a_rollback_plan_is_made_from_what_happened_last() -> None:
     lines = lines_for(undone, ())
     lines += lines_for(change, lines)
     with pytest.raises(RefusedError, match="nothing of it is left to undo"):
-        undo_plan(make_plan(VALUE), [line for line in lines if line.action != RESTART.id], run="run")
+        undo_plan(make_plan(VALUE), [line for line in lines if line.action != RESTART.id], run="run", now=NOW)
     lines += lines_for(again, lines)
-    assert [one.label for one in undo_plan(make_plan(VALUE), lines, run="run").actions] == ["undo: change 1"]
+    assert [one.label for one in undo_plan(make_plan(VALUE), lines, run="run", now=NOW).actions] == ["undo: change 1"]
 
 
 def test_a_restart_is_owed_from_the_write_to_the_restart() -> None:

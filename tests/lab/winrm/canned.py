@@ -59,13 +59,18 @@ class CannedHost:
         return []
 
     def _get_hostidentity(self, parameters: dict[str, Any]) -> list[Any]:
-        return [{"MachineGuid": self._name, "certificate_thumbprint": None}]
+        return [{"ComputerName": self._name, "MachineGuid": self._name, "certificate_thumbprint": None}]
 
     def _test_servicecontrol(self, parameters: dict[str, Any]) -> list[Any]:
         return [{"Control": "yes"}]
 
+    def _get_hostlock(self, parameters: dict[str, Any]) -> list[Any]:
+        return [dict.fromkeys(("Run", "Who", "Token", "Until", "Live"))]
+
     def _lock_host(self, parameters: dict[str, Any]) -> list[Any]:
-        return [{"Outcome": "taken", **{name: parameters[name] for name in ("Run", "Who", "Until")}}]
+        return [
+            {"Outcome": "taken", "Run": parameters["Run"], "Who": parameters["Who"], "Until": "2100-01-01T00:00:00Z"}
+        ]
 
     def _get_caregistryvalue(self, parameters: dict[str, Any]) -> list[Any]:
         return [{parameters["Name"]: self._values.get(parameters["Name"])}]
