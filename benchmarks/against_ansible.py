@@ -1,8 +1,8 @@
 """Twenty hosts side by side against Ansible, which sends the same script to the same hosts: `raw` over psrp, 20 forks.
 
-`python -m benchmarks.against_ansible [HOSTS]`. It puts ansible-core and pypsrp from PyPI into an environment of their
-own in a temporary folder, then starts the lab. Both sides are whole processes, from their start to their end; with
-canned answers the clients are what is measured, with PowerShell behind the endpoints also what is done there.
+`python -m benchmarks.against_ansible [HOSTS [HALF]]`. It puts ansible-core and pypsrp from PyPI into an environment of
+their own in a temporary folder. Both sides are whole processes, from their start to their end; in the half `canned` the
+clients are what is measured, in the half `real`, with PowerShell behind the endpoints, also what is done there.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.measuring import in_turn, processor_seconds, seconds, show
+from benchmarks.measuring import Pairs, in_turn, processor_seconds, seconds, show
 from remediate.cli.collectors import collector_call, collector_source
 from remediate.engine.collect import HostRequest
 from tests.lab.contoso import ADMIN
 from tests.lab.estate import start_lab
 from tests.lab.far_hosts import DOCUMENT, KNOWN_AS, far_hosts
+from tests.lab.hosts import SESSION_CONFIGURATION, SESSION_START, LabHost
 
 Measure = Callable[[Callable[[], object]], float]
 
@@ -103,6 +104,27 @@ def ended_well(command: Sequence[str], *, variables: Mapping[str, str] | None = 
         raise SystemExit(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
+class Counted:
+    """A run, and how long each of its calls kept processors busy, in seconds."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._run = run
+        self.spent: list[float] = []
+
+    def __call__(self) -> None:
+        self.spent.append(processor_seconds(self._run))
+
+
+def after_rest(rest: float) -> Measure:
+    """Return how to measure by the clock, each time after so many seconds of rest."""
+
+    def measure(work: Callable[[], object]) -> float:
+        time.sleep(rest)
+        return seconds(work)
+
+    return measure
+
+
 def compare(
     folder: Path, sent: Path, hosts: Sequence[str], *, name: str, times: int, goal: str, before: float = 0.0
 ) -> None:
@@ -110,43 +132,53 @@ def compare(
 
     `before` is how long to wait before each run, in seconds.
     """
-
-    def after_rest(measure: Measure) -> Measure:
-        def rested(work: Callable[[], object]) -> float:
-            time.sleep(before)
-            return measure(work)
-
-        return rested
-
-    ours, theirs = remediate(sent, hosts), ansible(folder, sent, hosts)
-    pairs = in_turn(theirs, ours, times=times, measure=after_rest(seconds))
+    ours, theirs = Counted(remediate(sent, hosts)), Counted(ansible(folder, sent, hosts))
+    pairs = in_turn(theirs, ours, times=times, measure=after_rest(before))
     told = f"{len(hosts)} hosts, {name}"
     show(pairs.rows("times faster", ours=f"{told}: ansible", theirs=f"{told}: remediate", goal=goal))
-    work = in_turn(theirs, ours, times=2, measure=after_rest(processor_seconds))
+    work = Pairs(tuple(theirs.spent[1:]), tuple(ours.spent[1:]))  # the first of each is the one that is not measured
     show(work.rows("times less processor time of the clients", ours="ansible", theirs="remediate", goal=""))
 
 
-def inside(folder: Path, many: int) -> None:
-    """Measure within the lab's namespaces."""
+def canned(folder: Path, many: int) -> None:
+    """Measure against hosts with canned answers."""
     with far_hosts(folder / "canned", many, latency=0.0) as far:
         names = [host.name for host in far]
         compare(folder, script(folder), names, name="canned answers", times=PAIRS_OF_CANNED, goal="at least 2")
+
+
+def leave_stand_ins_out(host: LabHost) -> None:
+    """Let its sessions begin without the lab's modules, which cost more than all the rest and which Windows has not."""
+    host.configuration.write_text(SESSION_CONFIGURATION.format(modules="", start=SESSION_START))
+
+
+def real(folder: Path, many: int) -> None:
+    """Measure against hosts with PowerShell behind."""
     with start_lab(("ca01",)) as lab, lab.more_hosts(many, rest=REST) as hosts:
+        for host in hosts:
+            leave_stand_ins_out(host)
         names, told = [host.fqdn for host in hosts], "PowerShell behind"
         goal, before = "at least 1.5", REST + STARTING * many
         compare(folder, short_script(folder), names, name=told, times=PAIRS_OF_REAL, goal=goal, before=before)
 
 
-def main(many: int) -> None:
-    """Prepare outside, then go inside."""
+HALVES: Mapping[str, Callable[[Path, int], None]] = {"canned": canned, "real": real}
+"""Each has namespaces of its own: the many connections of one stay behind for a minute, and can hold the very port that
+the other's Samba listens on for RPC."""
+
+
+def main(many: int, halves: Sequence[str]) -> None:
+    """Prepare outside, then go inside once for each half."""
     if INSIDE in os.environ:
-        inside(Path(os.environ[INSIDE]), many)
+        for half in halves:
+            HALVES[half](Path(os.environ[INSIDE]), many)
         return
     with tempfile.TemporaryDirectory() as name:
         install(Path(name))
         command = [sys.executable, "-m", "tests.lab.enter", sys.executable, "-m", "benchmarks.against_ansible"]
-        subprocess.run([*command, str(many)], env={**os.environ, INSIDE: name}, check=True)
+        for half in halves:
+            subprocess.run([*command, str(many), half], env={**os.environ, INSIDE: name}, check=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else MANY)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else MANY, sys.argv[2:] or tuple(HALVES))

@@ -20,7 +20,7 @@ DEADLINE = 600.0
 def main(script: str, hosts: tuple[str, ...]) -> None:
     """Collect from all of them."""
     user, password = sys.stdin.read().splitlines()
-    credential, text = Credential(user, Secret(password)), Path(script).read_text()
+    credential, text = Credential(user, Secret(password)), Path(script).read_bytes().decode()
 
     def read(asked: HostRequest) -> str:
         return run_collector(asked.host, credential, script=text, call="", deadline=DEADLINE)
