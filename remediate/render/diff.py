@@ -16,12 +16,12 @@ _LABEL = 11
 _BODY = " " * (_LABEL + 2)
 
 
-def diff(plan: Plan, *, digest: str = "", saved: str = "", expired: bool = False) -> tuple[Line, ...]:
-    """Return the plan as lines. `digest` and `saved` (the plan file) are told at the end where given.
+def diff(plan: Plan, *, digest: str = "", saved: str = "", expired: bool = False) -> Iterator[Line]:
+    """Yield the plan as lines. `digest` and `saved` (the plan file) are told at the end where given.
 
     Nobody is asked to approve what has `expired`.
     """
-    return tuple(_joined(_parts(plan, _next(plan, digest, saved, expired=expired))))
+    yield from _joined(_parts(plan, _next(plan, digest, saved, expired=expired)))
 
 
 def _parts(plan: Plan, following: Iterable[Line]) -> Iterator[list[Line]]:
@@ -209,7 +209,9 @@ def _next(plan: Plan, digest: str, saved: str, *, expired: bool) -> Iterator[Lin
         yield Line(f"  {digest}", "title")
         yield from wrap(f"Read it again: remediate show {saved}")
     elif plan.actions:
-        yield Line("To save and seal it: remediate plan ... --out plan.json")
+        run = plan.options.get("rollback_of")
+        saved_by = f"rollback {run} --out back.json" if run else "plan ... --out plan.json"
+        yield Line(f"To save and seal it: remediate {saved_by}")
     if not plan.complete:
         yield Line("Next: make what is unknown readable, then plan again.")
 

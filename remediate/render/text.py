@@ -9,10 +9,15 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import msgspec
 
+# Columns of what goes into a ticket or a file; of a terminal no more are used, and where it has fewer, those.
 WIDTH = 120
+_NARROWEST = 60
+_columns: ContextVar[int] = ContextVar("columns", default=WIDTH)
 
 # SGR parameters of ECMA-48 8.3.117, only the eight colours that every terminal has.
 _SGR = {
@@ -35,6 +40,21 @@ class Line(msgspec.Struct, frozen=True):
     style: str = "plain"
 
 
+@contextmanager
+def fitted(columns: int) -> Iterator[None]:
+    """Make lines that are laid out within this block fit a terminal of so many columns."""
+    token = _columns.set(max(_NARROWEST, min(columns, WIDTH)))
+    try:
+        yield
+    finally:
+        _columns.reset(token)
+
+
+def width() -> int:
+    """Return how many columns a line has at most."""
+    return _columns.get()
+
+
 def visible(text: str) -> str:
     """Return the text with controls, line separators and direction marks written as `\\uXXXX`."""
     if text.isascii() and text.isprintable():
@@ -49,12 +69,12 @@ def _visible_character(character: str) -> str:
 
 
 def wrap(text: str, *, first: str = "", rest: str | None = None, style: str = "plain") -> Iterator[Line]:
-    """Yield the text in lines of at most WIDTH, the first behind `first`, the others behind `rest` (blanks)."""
+    """Yield the text in lines of at most `width`, the first behind `first`, the others behind `rest` (blanks)."""
     behind = " " * len(first) if rest is None else rest
-    words = _fitting_words(visible(text), WIDTH - max(len(first), len(behind)))
+    words = _fitting_words(visible(text), width() - max(len(first), len(behind)))
     lines = textwrap.wrap(
         words,
-        WIDTH,
+        width(),
         initial_indent=first,
         subsequent_indent=behind,
         break_on_hyphens=False,
@@ -86,12 +106,12 @@ def beside(left: str, right: str, *, column: int = 74, style: str = "plain") -> 
     start = max(column, len(left) + 2)
     if not right:
         yield Line(left, style)
-    elif start + len(right) <= WIDTH:
+    elif start + len(right) <= width():
         yield Line(left.ljust(start) + right, style)
-    elif len(left) + 2 + len(right) <= WIDTH:
-        yield Line(left + right.rjust(WIDTH - len(left)), style)
+    elif len(left) + 2 + len(right) <= width():
+        yield Line(left + right.rjust(width() - len(left)), style)
     else:
-        yield Line(left, style)
+        yield from wrap(left, rest="         ", style=style)
         yield from wrap(right, first="         ")
 
 

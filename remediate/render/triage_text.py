@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from remediate.render.text import WIDTH, Line, beside, visible, wrap
+from remediate.render.text import Line, beside, visible, width, wrap
 from remediate.triage.report import Problem, Proof, Report, Source
 
 _MOST_LISTED = 8
@@ -21,6 +21,7 @@ def triage_text(report: Report, *, bars: bool = False) -> Iterator[Line]:
     """Yield the report as lines. With `bars` each problem has a histogram over time, where it has times."""
     yield from wrap(read_line(report), style="title")
     yield from wrap(" ".join(told_of_times(report)), style="muted") if told_of_times(report) else ()
+    yield from _overview(tuple(_on_screen(report)))
     for problem in _on_screen(report):
         yield Line("")
         yield from _problem(problem, bars=bars)
@@ -32,6 +33,19 @@ def triage_text(report: Report, *, bars: bool = False) -> Iterator[Line]:
     yield from _unread(report)
     yield Line("")
     yield from wrap(totals(report), style="title")
+
+
+def _overview(problems: tuple[Problem, ...]) -> Iterator[Line]:
+    """A line for each problem, where there are several: what follows of each may fill more than a screen."""
+    if len(problems) < 2:
+        return
+    yield Line("")
+    yield Line("   times  first        last         devices", "muted")
+    for one in problems:
+        times = f"{_month(one.first):<11}  {_month(one.last):<11}"
+        title = one.title if one.kind != "unknown" else f"{one.code} {one.title}"
+        text = f"{one.count:>8,}  {times}  {one.devices or '-':>7}  {visible(title)}"
+        yield Line(_fit(text, "", width()), _STYLES[one.kind])
 
 
 def _on_screen(report: Report) -> Iterator[Problem]:
@@ -128,14 +142,15 @@ def _problem(problem: Problem, *, bars: bool) -> Iterator[Line]:
         yield _proof(proof, problem.code)
     for note in problem.notes:
         yield from wrap(note, first="  note    ")
-    yield from wrap(problem.command, first="  next    ", style="add")
+    # Never in two lines: it is there to be copied.
+    yield Line(f"  next    {visible(problem.command)}", "add")
 
 
 def _proof(proof: Proof, code: str) -> Line:
     """One line: time, text, and the file's name; the text is cut so that the code is still in it."""
-    when = f"{minute(proof.when)[:-4]}  " if proof.when else ""
+    when = f"{_month(proof.when)}  " if proof.when else ""
     place = f"  ({_file(proof.source)}:{proof.position})" if proof.position else f"  ({_file(proof.source)})"
-    room = WIDTH - len("  proof   ") - len(when) - len(place)
+    room = width() - len("  proof   ") - len(when) - len(place)
     return Line(f"  proof   {when}{_fit(visible(proof.text), code, room)}{place}", "muted")
 
 
@@ -159,10 +174,10 @@ def _bars(problem: Problem) -> Iterator[Line]:
     if len(steps) < 2:
         return
     first, last = steps[0][0], steps[-1][0]
-    width = max((last - first).total_seconds() / 60 + problem.step_minutes, 1)
-    columns = [0] * min(_COLUMNS, max(2, int(width // problem.step_minutes)))
+    minutes = max((last - first).total_seconds() / 60 + problem.step_minutes, 1)
+    columns = [0] * min(_COLUMNS, width() - 34, max(2, int(minutes // problem.step_minutes)))
     for start, count in steps:
-        at = int((start - first).total_seconds() / 60 / width * len(columns))
+        at = int((start - first).total_seconds() / 60 / minutes * len(columns))
         columns[min(at, len(columns) - 1)] += count
     shown = "".join(_bar(count, max(columns)) for count in columns)
     yield Line(f"          {_stamp(first)} {shown} {_stamp(last)}")
@@ -194,6 +209,11 @@ def _unread(report: Report) -> Iterator[Line]:
         yield from wrap(f"{one.source}{place}: {one.what}", first=head, style=style)
     if len(report.unread) > _MOST_LISTED:
         yield Line(f"         and {len(report.unread) - _MOST_LISTED} more, all in --json", "unknown")
+
+
+def _month(when: str) -> str:
+    """A time to the minute without its year, which stands above; empty for none."""
+    return minute(when)[5:-4]
 
 
 def minute(when: str) -> str:

@@ -101,6 +101,12 @@ class Seen:
             self._old, self._young = self._young, {}
 
 
+def seconds(when: str) -> int | None:
+    """Return a time in whole seconds since 1970; None for what is none."""
+    minute = _minute(when[:16])
+    return None if minute is None or not when[17:19].isdecimal() else minute * 60 + int(when[17:19])
+
+
 @lru_cache(maxsize=512)
 def _minute(start: str) -> int | None:
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from remediate.triage.distinguished_names import common_name
 from remediate.triage.records import Record
 
 
@@ -30,6 +31,8 @@ _FIELDS: Mapping[str, str] = {
     "deviceid": "device",
     "intunedeviceid": "device",
     "aaddeviceid": "device",
+    "manageddeviceid": "device",
+    "enhetsid": "device",
     "userid": "user",
     "username": "user",
     "user": "user",
@@ -47,6 +50,7 @@ _FIELDS: Mapping[str, str] = {
     "thumbprint": "thumbprint",
     "certificatethumbprint": "thumbprint",
     "requestid": "request",
+    "requestcommonname": "user",
     "subjectname": "subject",
 }
 
@@ -54,7 +58,12 @@ GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _LABELLED = re.compile(r"(?<![\w-])([a-z][a-z ]{1,30}?)\s?[:=]\s*['\"“”<]?([^\r\n;,'\"“”<>]{1,256})", re.IGNORECASE)
 _DEVICE = re.compile(rf"\bdevice\s?id[\s:='\"]+({GUID}|(?=\w*\d)[\w.-]{{4,64}})", re.IGNORECASE)
-_MAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+# The name of a request's file may begin with an address: an underscore and the file's own suffix end it.
+_LABEL = r"[^\W_](?:[^\W_]|-){0,62}"
+_MAIL = re.compile(
+    rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_LABEL}(?:\.(?!(?:pfr|svclog|evtx|txt|log|csv|xml|json)\b){_LABEL})+",
+    re.IGNORECASE,
+)
 _THUMBPRINT = re.compile(r"\bthumbprint\W{1,4}([0-9a-f]{40})\b", re.IGNORECASE)
 _REQUEST = re.compile(
     r"\b(?:certificate request|zertifikatanforderung|(?:denied|left|for) request|die anforderung) (\w{1,32})\b",
@@ -67,49 +76,69 @@ _PATTERNS = (
     ("thumbprint", _THUMBPRINT, ("thumbprint",)),
     ("request", _REQUEST, ("request", "anforderung")),
 )
-_NAME = r"[^,;'\"“”\r\n+.]"
-_COMMON_NAME = re.compile(rf"\bCN=\s*['\"“”]?\s*({_NAME}{{1,64}}(?:\.(?!\s){_NAME}{{1,64}})*)")
+# Accounts of services, which write events and ask for nothing themselves; in Swedish it is NT INSTANS\\SYSTEM.
+_SERVICE = re.compile(
+    r"(?:[^\\]{1,40}\\)?(?:system|local service|network service)|s-1-5-(?:18|19|20)|n/a|-|.*\$", re.IGNORECASE
+)
+_SID = re.compile(r"s-1-\d", re.IGNORECASE)
+# The provider of a device's own channel: its events bear the device's name as host.
+_DEVICE_CHANNEL = "microsoft-windows-devicemanagement"
 
 
 def subject_of(record: Record) -> Subject:
     """Return what the record says of its request: what event data name, else what its text says."""
-    whole = {**_told(record.text, record.text.lower()), **_named(record.data.items())}
+    whole = {**_told(record, record.text.lower()), **_named(record.data.items())}
     subject = whole.pop("subject", "") or record.text
-    common_name = _first(_COMMON_NAME, subject) if "CN=" in subject else ""
-    if re.fullmatch(GUID, common_name, re.IGNORECASE):
-        whole.setdefault("device", common_name)
-    elif common_name:
-        whole.setdefault("user", common_name)
+    named = common_name(subject) if "cn" in subject.lower() else None
+    if named and re.fullmatch(GUID, named, re.IGNORECASE):
+        whole.setdefault("device", named)
+    elif named:
+        whole.setdefault("user", named)
+    if record.host and _is_a_devices_own(record):
+        whole.setdefault("device", record.host)
     return Subject(**whole)
 
 
 def key_of(subject: Subject, host: str) -> str:
     """Return what tells this request from another, empty where nothing does: device, else user, else the CA's number.
 
-    A user's requests from several templates, and numbers of several hosts, are different ones.
+    Requests from several templates or CAs are different ones, and where only one of two entries names them, nothing
+    says that both speak of one request. So are numbers of several hosts.
     """
+    what = f":{subject.template}:{subject.ca}".lower().rstrip(":")
     if subject.device:
-        return f"device:{subject.device.lower()}"
+        return f"device:{subject.device.lower()}{what}"
     if subject.user:
-        return f"user:{subject.user.lower()}:{subject.template.lower()}"
+        return f"user:{subject.user.lower()}{what}"
     return f"request:{host.partition('.')[0].lower()}:{subject.request.lower()}" if subject.request else ""
 
 
-def _told(text: str, lowered: str) -> dict[str, str]:
+def _is_a_devices_own(record: Record) -> bool:
+    return any(name.lower().startswith(_DEVICE_CHANNEL) for name in (record.channel, record.provider))
+
+
+def _told(record: Record, lowered: str) -> dict[str, str]:
     """What a text says. A pattern is tried only where its word stands: most entries have none of them."""
-    labelled = any(word in lowered for word in _WORDS)
-    seen = _named(_LABELLED.findall(text)) if labelled else {}
+    text, labelled = record.text, any(word in lowered for word in _WORDS)
+    pairs: Iterable[tuple[str, str]] = _LABELLED.findall(text) if labelled else ()
+    seen = _named(pair for pair in pairs if not (record.event_id and _is_of_the_header(*pair)))
     for field, pattern, words in _PATTERNS:
         if any(word in lowered for word in words):
             seen[field] = _first(pattern, text) or seen.get(field, "")
     return {field: value for field, value in seen.items() if value}
 
 
+def _is_of_the_header(name: str, value: str) -> bool:
+    """Whether it is what an event's header says of who wrote it: `User`, or PowerShell's `UserId`, which is a SID."""
+    label = "".join(name.lower().split())
+    return label == "user" or (label == "userid" and _SID.match(value.strip()) is not None)
+
+
 def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         field = _FIELDS.get(re.sub(r"[^a-z]", "", name.lower()))
-        if field and value.strip():
+        if field and value.strip() and not (field == "user" and _SERVICE.fullmatch(value.strip())):
             found.setdefault(field, value.strip())
     return found
 

@@ -7,12 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
-from remediate.triage.bounded import Histogram, Latest, Seen, moment
+from remediate.triage.bounded import Histogram, Latest, Seen, moment, seconds
 from remediate.triage.correlation import Subject, key_of, subject_of
 from remediate.triage.records import Record, Skipped, SourceRead
 from remediate.triage.report import Source
 from remediate.triage.signatures import Signatures
-from remediate.triage.symptoms import Symptom, symptoms_of
+from remediate.triage.symptoms import MORE_CODES, Symptom, symptoms_of
 
 # Of one entry the report shows so much.
 LONGEST_PROOF = 400
@@ -20,7 +20,11 @@ LONGEST_PROOF = 400
 _TO_THE_SECOND = frozenset({"event-csv", "text"})
 # An entry that names a device follows its reason within so many bytes of a svclog, or lines, or events. There are no
 # more processes than ranges of a source are in hand at a time.
-_NEAR, _MOST_PLACES = 65_536, 64
+_NEAR, _MOST_PLACES, _MOST_THREADS = 65_536, 64, 256
+# Codes that nothing knows: what has more of them is no log of certificates, and their row could not be read.
+MOST_UNKNOWN = 500
+# A time written in a zone that is not known is off by whole quarters of an hour, at most a day.
+_QUARTER, _DAY = 900, 86_400
 _LONGEST_REMEMBERED, _MOST_REMEMBERED = 600, 2000
 
 
@@ -85,6 +89,7 @@ class Fold:
         self.sources: list[Source] = []
         self.unread: list[Skipped] = []
         self.seen = Seen()
+        self._unknown: set[Symptom] = set()
         self._open: dict[str, _OpenSource] = {}
         self._texts: dict[str, tuple[tuple[Symptom, ...], Subject]] = {}
 
@@ -100,9 +105,10 @@ class Fold:
     def _add_record(self, record: Record) -> None:
         if self.since and record.when and moment(record.when) < moment(self.since):
             return
-        symptoms, subject = self._judged(record)
-        if not symptoms:
+        shown, subject = self._judged(record)
+        if not shown:
             return
+        symptoms = tuple(dict.fromkeys(map(self._told_apart, shown)))
         source = self._open.setdefault(record.source, _OpenSource())
         source.matched += 1
         source.zones |= {record.zone} - {""}
@@ -123,6 +129,15 @@ class Fold:
                 self._texts.clear()
             self._texts[record.text] = judged
         return judged
+
+    def _told_apart(self, symptom: Symptom) -> Symptom:
+        """The symptom, or the row of all others where too many codes are unknown."""
+        if symptom.kind != "unknown" or symptom in self._unknown:
+            return symptom
+        if len(self._unknown) >= MOST_UNKNOWN:
+            return MORE_CODES
+        self._unknown.add(symptom)
+        return symptom
 
     def _count(self, symptom: Symptom, record: Record, subject: Subject, *, copy: bool) -> None:
         if symptom.kind == "success":
@@ -145,8 +160,9 @@ class Fold:
     def _is_copy(self, record: Record, subject: Subject) -> bool:
         """Whether the same event was read before: by its record ID, or by time, host and text.
 
-        A channel numbers its records, so two of one channel with one text are two events; a svclog's entry is the same
-        as a channel's when time, host and text are. What has neither number nor time is never taken for a copy.
+        A channel numbers its records, so two of one channel with one text are two events; it begins anew when it is
+        cleared, so the number counts with event ID and time. A svclog's entry is the same as a channel's when time,
+        host and text are. What has neither number nor time is never taken for a copy.
 
         Where an entry stands is not asked: a log that was cut in two must count as it does whole, and an entry in each
         half looks like one that was copied. So two entries of one file are one event as well, but for those of which
@@ -154,10 +170,10 @@ class Fold:
         """
         host, log = _short(record.host), record.channel or record.provider
         channel = hash(log) if record.record_id else 0
-        number = hash(("id", host, log, record.record_id)) if channel else 0
+        number, around = _numbers(record, host, log) if channel else (0, ())
         told = hash(("text", _micro(record.when), host, _essence(record))) if _tells_apart(record, subject) else 0
         before = self.seen.get(told) if told else None
-        copy = bool(number and self.seen.get(number) is not None) or (
+        copy = any(self.seen.get(key) is not None for key in around) or (
             before is not None and (before != channel or not channel)
         )
         if number:
@@ -173,21 +189,32 @@ class _OpenSource:
     def __init__(self) -> None:
         self.matched = 0
         self.zones: set[str] = set()
-        self._places: list[tuple[int, tuple[Symptom, ...]]] = []
+        self._threads: dict[tuple[str, str], list[tuple[int, tuple[Symptom, ...]]]] = {}
 
     def before(self, record: Record, reasons: tuple[Symptom, ...]) -> tuple[Symptom, ...]:
         """Return the reasons of the entry right before, and note those of this one.
 
-        Entries of ranges of one source that are read side by side come interleaved: so many places are remembered as
-        ranges may be in hand, and what lies further apart than _NEAR has nothing to do with each other.
+        Threads write in between each other, so the entry before is that of the same thread. Entries of ranges of one
+        source that are read side by side come interleaved: so many places are remembered as ranges may be in hand, and
+        what lies further apart than _NEAR has nothing to do with each other.
         """
-        at = bisect_right(self._places, record.position, key=lambda place: place[0])
-        near = at > 0 and record.position - self._places[at - 1][0] <= _NEAR
-        found = self._places.pop(at - 1)[1] if near else ()
-        self._places.insert(at - near, (record.position, reasons))
-        if len(self._places) > _MOST_PLACES:
-            del self._places[0]
+        places = self._places(record)
+        at = bisect_right(places, record.position, key=lambda place: place[0])
+        near = at > 0 and record.position - places[at - 1][0] <= _NEAR
+        found = places.pop(at - 1)[1] if near else ()
+        places.insert(at - near, (record.position, reasons))
+        if len(places) > _MOST_PLACES:
+            del places[0]
         return found
+
+    def _places(self, record: Record) -> list[tuple[int, tuple[Symptom, ...]]]:
+        """What is remembered of the record's thread; the thread that was quiet longest is forgotten."""
+        thread = record.data.get("ProcessID", ""), record.data.get("ThreadID", "")
+        places = self._threads.pop(thread, [])
+        self._threads[thread] = places
+        if len(self._threads) > _MOST_THREADS:
+            del self._threads[next(iter(self._threads))]
+        return places
 
 
 def count(items: Iterable[Record | Skipped | SourceRead], signatures: Signatures, *, since: str = "") -> Fold:
@@ -220,6 +247,21 @@ def _micro(when: str) -> str:
     """A time to the microsecond: that is what every reader gives; a svclog has one digit more."""
     second, _, fraction = moment(when).partition(".")
     return f"{second}.{fraction[:6].ljust(6, '0')}"
+
+
+def _numbers(record: Record, host: str, log: str) -> tuple[int, tuple[int, ...]]:
+    """What to remember of a numbered event, and under which its copies may stand: on the day, one before or after.
+
+    An export without a zone has another hour than the log, and no fraction. What has no time is told by its text.
+    """
+    event = "id", host, log, record.record_id, record.event_id
+    second = seconds(record.when)
+    if second is None:
+        key = hash((*event, _essence(record)))
+        return key, (key,)
+    day, part = second // _DAY, second % _QUARTER
+    before, key, after = (hash((*event, part, near)) for near in (day - 1, day, day + 1))
+    return key, (before, key, after)
 
 
 def _tells_apart(record: Record, subject: Subject) -> bool:

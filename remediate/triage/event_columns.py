@@ -44,5 +44,6 @@ def event_from(values: Mapping[str, str], origin: Origin, *, kind: str, position
         record_id=values.get("record_id", "").strip(),
         host=values.get("host", "").strip(),
         text=values.get("text", "").strip()[:LONGEST_TEXT],
-        data={"User": user} if user else {},
+        # Who wrote the event, which is seldom whose request it was.
+        data={"LoggedAs": user} if user else {},
     )

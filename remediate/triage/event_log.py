@@ -1,32 +1,43 @@
 """Event logs as Windows keeps them (.evtx), record by record with the evtx library.
 
-A damaged chunk costs its own records: the library goes on with the next, and each failure becomes a line. The library
-is fast, so as little as possible is done with a record: of most it is enough to see which event they are.
+The headers of all chunks are read first. Where everything that they claim comes, that is all; where not, each chunk is
+read by itself from there on, and what is missing of one is a line. The library is fast, so as little as possible is
+done with a record: of most it is enough to see which event they are.
 """
 
 from __future__ import annotations
 
 import re
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol, TypedDict, cast
+from typing import BinaryIO, Literal
 
 from remediate.triage.event_fragments import flat
+from remediate.triage.event_log_chunks import (
+    CHUNK,
+    CHUNK_MAGIC,
+    HEADER,
+    MAGIC,
+    READ_FAILURES,
+    EvtxRecord,
+    EvtxRecords,
+    Layout,
+    chunks,
+    layout_of,
+    records_of,
+)
 from remediate.triage.event_xml import event_of, wanted
 from remediate.triage.needles import Search
 from remediate.triage.records import SourceRead
 from remediate.triage.sources_origin import Item, Origin
 
-KIND = "evtx"
-MAGIC = b"ElfFile\0"
+__all__ = ["KIND", "is_event_log", "is_whole", "records_of", "scan"]
 
-# The file's header, where in it the number of chunks stands, and the size of one (libyal: EVTX format, 3 and 4).
-_HEADER, _CHUNKS_NAMED, _CHUNK = 4096, 42, 65_536
-# A file of rubbish behind a good header could fail once for every record it claims to have.
-_MOST_FAILURES = 20
+KIND = "evtx"
+# A file of rubbish behind a good header could be damaged in every chunk that it claims to have.
+_MOST_LINES = 20
 # The texts of so many records fit into the second-level cache.
 _BATCH = 64
 # Heads of records that are remembered: those of a log are far fewer.
@@ -39,107 +50,125 @@ _ID = re.compile(rf"<EventID[^<>]*>(\d{{1,9}}){_END}")
 Look = Literal["parse", "search", "pass over"]
 
 
-class EvtxRecord(TypedDict):
-    """One record as the library hands it out: its number, when it was written, and the Event element."""
-
-    event_record_id: int
-    timestamp: str
-    data: str
+def is_event_log(beginning: bytes) -> bool:
+    """Whether a file begins as an event log does, or its first chunk stands where that of a log stands."""
+    return beginning.startswith(MAGIC) or beginning.startswith(CHUNK_MAGIC, HEADER)
 
 
-class EvtxRecords(Protocol):
-    """The library's iterator: a record that cannot be parsed raises RuntimeError, and the next one follows."""
-
-    def __iter__(self) -> EvtxRecords: ...
-
-    def __next__(self) -> EvtxRecord: ...
-
-
-def records_of(file: Path | BinaryIO, *, threads: int = 0) -> EvtxRecords:
-    """Return the library's iterator as it is used here: XML, not set in lines. Raises RuntimeError, OSError."""
-    from evtx import PyEvtxParser
-
-    parser = PyEvtxParser(str(file) if isinstance(file, Path) else file, threads, indent=False)
-    return cast(EvtxRecords, parser.records())
+def is_whole(file: Path, size: int) -> bool:
+    """Whether all chunks that the header of a log names lie within so many bytes, and no part of one more."""
+    with file.open("rb") as content:
+        named = layout_of(content).named
+    return size >= HEADER + named * CHUNK and (size - HEADER) % CHUNK == 0
 
 
 def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0) -> Iterator[Item]:
     """Yield the events that are looked for, a line for each damage, and what was read. `threads` 0: one per core."""
-    count, looks = _Count(origin), _Looks(origin.search)
-    try:
-        records = records_of(file, threads=threads)
-    except (RuntimeError, OSError, ValueError) as error:
-        yield origin.skipped(f"no event log that can be read: {_line(error)}")
-        return
-    chosen: list[EvtxRecord] = []
-    for batch in _batches(records, count):
-        chosen.extend(looks.worth_parsing(batch))
-        # Parsing one now and then would find the processor's caches full of something else each time.
-        if len(chosen) >= _BATCH:
-            yield from _wanted(chosen, origin)
-            chosen = []
-        yield from count.taken()
-    yield from _wanted(chosen, origin)
-    yield from _cut_off(file, origin)
-    yield count.read()
+    with file.open("rb", buffering=0) if isinstance(file, Path) else nullcontext(file) as content:
+        layout = layout_of(content)
+        if not layout.used and not layout.has_header:
+            yield origin.skipped("no event log that can be read: neither its header nor a chunk is whole")
+            return
+        log = _Log(origin)
+        if layout.is_sound:
+            yield from log.items(_batches(file, log, threads))
+        if not layout.is_sound or log.failed or log.scanned < layout.records:
+            yield from log.items(_batches_of_chunks(content, layout, log))
+        yield from _missing(layout, origin)
+        yield log.read()
 
 
-def _cut_off(file: Path | BinaryIO, origin: Origin) -> Iterator[Item]:
+def _missing(layout: Layout, origin: Origin) -> Iterator[Item]:
     """The library ends without a word where a file ends before the last chunk that its header names."""
-    with file.open("rb") if isinstance(file, Path) else nullcontext(file) as content:
-        content.seek(0)
-        header = content.read(_HEADER)
-        there = (content.seek(0, 2) - _HEADER) // _CHUNK
-    (named,) = struct.unpack_from("<H", header, _CHUNKS_NAMED)
-    if there < named:
-        yield origin.skipped(f"it is cut off: {max(there, 0)} of its {named} chunks are there whole, and were read")
+    there = len(layout.claims)
+    if there < layout.named:
+        yield origin.skipped(f"it is cut off: {there} of its {layout.named} chunks are there whole, and were read")
+    if not layout.has_header:
+        yield origin.skipped(f"its header is damaged; its chunks were read by themselves, {there} of them", lost=False)
+    elif not layout.named and not layout.used:
+        yield origin.skipped("an event log without a single chunk")
 
 
-class _Count:
-    """How many records were read, what failed, and the first and last time (as the library writes them)."""
+class _Log:
+    """What was found in a log so far: how many records, whether the library failed, the first and the last time."""
 
     def __init__(self, origin: Origin) -> None:
-        self._origin, self.failures, self._scanned, self._first, self._last = origin, 0, 0, "", ""
+        self._origin, self._looks = origin, _Looks(origin.search)
+        self.scanned, self.failed, self._first, self._last = 0, False, "", ""
         self._lines: list[Item] = []
+        self._damaged = 0
 
-    def note(self, batch: Sequence[EvtxRecord]) -> None:
+    def items(self, batches: Iterable[Sequence[EvtxRecord]]) -> Iterator[Item]:
+        """Yield the events that are looked for, and what was noted on the way."""
+        chosen: list[EvtxRecord] = []
+        for batch in batches:
+            self._note(batch)
+            chosen.extend(self._looks.worth_parsing(batch))
+            # Parsing one now and then would find the processor's caches full of something else each time.
+            if len(chosen) >= _BATCH:
+                yield from _wanted(chosen, self._origin)
+                chosen = []
+            if self._lines:
+                yield from self._lines
+                self._lines = []
+        yield from _wanted(chosen, self._origin)
+        if self._damaged > _MOST_LINES:
+            yield self._origin.skipped(f"{self._damaged - _MOST_LINES} more of its chunks are damaged")
+
+    def damaged(self, number: int, wrong: str) -> None:
+        """Note what is wrong with a chunk."""
+        self._damaged += 1
+        if self._damaged <= _MOST_LINES:
+            self._lines.append(self._origin.skipped(f"chunk {number} is damaged: {wrong}", position=self.scanned))
+
+    def read(self) -> SourceRead:
+        """Return what was read of the log; the library writes times as XML does."""
+        first, last = (self._origin.moment(time).when for time in (self._first, self._last))
+        return SourceRead(source=self._origin.source, kind=KIND, scanned=self.scanned, first=first, last=last)
+
+    def _note(self, batch: Sequence[EvtxRecord]) -> None:
         """Records stand in the order of time, but for the one place where a log that is full begins anew."""
         if not batch:
             return
-        self._scanned += len(batch)
+        self.scanned += len(batch)
         times = [batch[0]["timestamp"], batch[-1]["timestamp"]]
         if times[0] > times[1]:
             times = [record["timestamp"] for record in batch]
         self._first, self._last = min((self._first or times[0], *times)), max((self._last, *times))
 
-    def failed(self, error: Exception) -> None:
-        self.failures += 1
-        end = "; nothing after that was read" if self.failures == _MOST_FAILURES else "; the rest was read"
-        self._lines.append(self._origin.skipped(f"damaged: {_line(error)}{end}", position=self._scanned))
 
-    def taken(self) -> Iterator[Item]:
-        """Yield what failed since this was asked last."""
-        yield from self._lines
-        self._lines = []
-
-    def read(self) -> SourceRead:
-        first, last = (self._origin.moment(time).when for time in (self._first, self._last))
-        return SourceRead(source=self._origin.source, kind=KIND, scanned=self._scanned, first=first, last=last)
-
-
-def _batches(records: EvtxRecords, count: _Count) -> Iterator[list[EvtxRecord]]:
-    """Searching many small texts as one is cheaper than each by itself. After each failure a batch ends."""
-    ended = False
-    while not ended:
-        batch: list[EvtxRecord] = []
-        try:
-            batch.extend(islice(records, _BATCH))
-            ended = len(batch) < _BATCH
-        except (RuntimeError, OSError, ValueError) as error:
-            count.failed(error)
-            ended = count.failures >= _MOST_FAILURES
-        count.note(batch)
+def _batches(file: Path | BinaryIO, log: _Log, threads: int) -> Iterator[list[EvtxRecord]]:
+    """Searching many small texts as one is cheaper than each by itself. With the first failure it is over."""
+    try:
+        records = records_of(file, threads=threads)
+    except READ_FAILURES:
+        log.failed = True
+        return
+    while not log.failed:
+        batch = _batch(records, log)
         yield batch
+        if len(batch) < _BATCH:
+            return
+
+
+def _batch(records: EvtxRecords, log: _Log) -> list[EvtxRecord]:
+    batch: list[EvtxRecord] = []
+    try:
+        batch.extend(islice(records, _BATCH))
+    except READ_FAILURES:
+        log.failed = True
+    return batch
+
+
+def _batches_of_chunks(content: BinaryIO, layout: Layout, log: _Log) -> Iterator[list[EvtxRecord]]:
+    """Chunk by chunk, without the records that came already: the order is the same."""
+    known = log.scanned
+    for chunk in chunks(content, layout):
+        done = min(known, len(chunk.records))
+        known -= done
+        if chunk.wrong:
+            log.damaged(chunk.number, chunk.wrong)
+        yield chunk.records[done:]
 
 
 class _Looks:
@@ -199,7 +228,3 @@ def _wanted(chosen: Sequence[EvtxRecord], origin: Origin) -> Iterator[Item]:
         event = event_of(record["data"], origin, kind=KIND, position=number, record_id=str(number))
         if origin.search.everything or wanted(event, origin.search):
             yield event
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

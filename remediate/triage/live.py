@@ -101,10 +101,14 @@ class LogDocument(msgspec.Struct, frozen=True, kw_only=True):
     request_folders: tuple[RequestFolders, ...]
 
 
+# Made here: threads that make the decoder of a type for the first time at once crash msgspec 0.22.
+_DECODER = msgspec.json.Decoder(LogDocument)
+
+
 def decode(text: str, *, host: str) -> LogDocument:
     """Return a host's answer. Raises DocumentError when it is cut off, or of another version or role."""
     try:
-        document = msgspec.json.decode(text, type=LogDocument)
+        document = _DECODER.decode(text)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise DocumentError("its answer is cut off or does not fit", where=host, why=str(error)) from error
     if (document.format_version.partition(".")[0], document.role) != ("1", "logs"):

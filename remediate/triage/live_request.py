@@ -60,7 +60,7 @@ def host_patterns(needles: Needles) -> tuple[str, ...]:
     codes = sorted(map(int, needles.codes))
     texts = {spelling for text in needles.texts for spelling in _read_as(text)}
     return (
-        "0x8[0-9A-Fa-f]{7}", "0X8[0-9A-Fa-f]{7}", "214(?<![0-9]214)[0-9]{7}(?![0-9])",
+        "0x(?:8|[fF]{8}8|0{8}8)[0-9A-Fa-f]{7}", "0X8[0-9A-Fa-f]{7}", "214(?<![0-9]214)[0-9]{7}(?![0-9])",
         *(pattern for code in codes for pattern in _with_prefix(code)),
         *_grouped({f"{code:08x}" for code in codes if code >> 31}, _bare_code),
         *_grouped({str(code) for code in codes if code >> 31 and code >> 20 != 0x800}, _decimal),

@@ -18,9 +18,9 @@ class Needles(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller looks for; a record that holds any of it comes through.
 
     `codes` are unsigned 32-bit numbers. Whatever looks like a failed HRESULT comes through unasked, known or not:
-    `0x8.......` and the signed `-214.......`, also with blanks behind its sign. A code that is named here is found in
-    its other spellings too: eight hex digits without `0x`, signed and unsigned decimals, and `0x00000400` with its
-    zeros.
+    `0x8.......`, also with the zeros or ones of 64 bits, and the signed `-214.......`, also with blanks behind its
+    sign. A code that is named here is found in its other spellings too: eight hex digits without `0x`, signed and
+    unsigned decimals, and `0x00000400` with its zeros.
     `texts` are literal and found in the case they are given in. `event_ids` are (provider or channel, event id), the
     first in any case; an empty first part stands for any provider. They apply to records that have an event id.
     `routine` are events that tell of no failure, whatever stands in them. `everything` lets all records through.
@@ -84,13 +84,15 @@ class Search:
 
 
 _HOLE = bytes(64)
+# A failed HRESULT as a signed or unsigned number of 64 bits.
+_64_BITS = r"(?:0{8}|f{8})8[0-9a-f]{7}"
 
 
 def _spellings(needles: Needles) -> str:
     """The pattern of all spellings, for texts: case-blind, and slower than the search of bytes."""
     named = {spelling for code in map(int, needles.codes) for spelling in _decimals_and_hex(code)}
     known = "|".join(sorted(named))
-    unknown = r"0x8[0-9a-f]{7}(?![0-9a-f])|[-\u2212\u2013]\s{0,2}214\d{7}(?!\d)"
+    unknown = r"0x(?:0{8}|f{8})?8[0-9a-f]{7}(?![0-9a-f])|[-\u2212\u2013]\s{0,2}214\d{7}(?!\d)"
     return rf"{unknown}|(?<![0-9a-z])(?:{known})(?![0-9a-z])" if known else unknown
 
 
@@ -110,8 +112,7 @@ def _patterns(needles: Needles) -> Iterator[bytes]:
     yield _after_eight([f"{code:08x}"[1:] for code in codes if code >> 28 == 8])
     yield _after_214(str(code)[3:] for code in codes if str(code).startswith("214"))
     others = [spelling for code in codes if code >> 28 != 8 for spelling in (f"{code:08x}", f"{code:x}")]
-    if others:
-        yield b"x(?<=0x)(?i:" + "|".join(others).encode() + rb")(?![0-9a-fA-F])"
+    yield b"x(?<=0x)(?i:" + "|".join((_64_BITS, *others)).encode() + rb")(?![0-9a-fA-F])"
     yield from _sharing_a_byte({spelling for text in needles.texts for spelling in _encoded(text)})
 
 

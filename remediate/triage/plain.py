@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from remediate.triage.certutil_rows import record_of, row_at, whole_rows
 from remediate.triage.encoding import shown
 from remediate.triage.records import Record, SourceRead
 from remediate.triage.sources_lines import Lines, blocks_of_lines
@@ -30,7 +31,7 @@ def kind_of(beginning: bytes) -> str:
 def scan(chunks: Iterable[bytes], origin: Origin, *, kind: str = TEXT) -> Iterator[Item]:
     """Yield the lines that hold a needle, and what was read. `Record.position` is the number of the line."""
     scanned, span, giant = 0, Span(), 0
-    for block in blocks_of_lines(chunks):
+    for block in whole_rows(blocks_of_lines(chunks)):
         span = _with_times(span, block, origin)
         if block.giant:
             if block.number != giant:
@@ -57,6 +58,12 @@ def _found(block: Lines, origin: Origin, kind: str) -> Iterator[Record]:
     number = block.number
     for position in _starts(block.data) if origin.search.everything else origin.search.positions(block.data):
         if position < done:
+            continue
+        row = row_at(block.data, position, done=done)
+        if row:
+            number, counted = number + block.data.count(b"\n", counted, row[0]), row[0]
+            yield from record_of(block.data[slice(*row)], number, origin, kind=kind)
+            done = row[1]
             continue
         start = block.data.rfind(b"\n", 0, position) + 1
         stop = block.data.find(b"\n", position)

@@ -1,102 +1,110 @@
 """Users, devices and e-mail addresses as pseudonyms, so that a report can be posted.
 
 The same name is the same pseudonym wherever it stands, and in the next report from the same key; without the key nobody
-finds out whether a name he guesses is behind one. Names of servers, CAs and templates stay.
+finds out whether a name he guesses is behind one. What the logs told of users and devices is replaced wherever it
+stands, and besides whatever has a name's shape or label. Names of servers, CAs and templates stay.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from remediate.triage.correlation import GUID, Subject
+from remediate.triage.redaction_names import Names, normal
+from remediate.triage.redaction_shapes import Found, found_in
 
-# A user's name is also the part of his address before the @, where that is long enough to be told from a word.
-_SHORTEST_NAME = 3
-
-_MAIL = r"(?P<user_mail>[^\s<>()\[\]\"',;:|=@\\/]{1,128}@[\w-]+(?:\.[\w-]+)*)"
-_GUID = rf"(?P<id_guid>(?<![0-9a-f-]){GUID}(?![0-9a-f-]))"
-_SID = r"(?P<user_sid>\bS-1-(?:5-21|12-1)(?:-\d{1,10}){1,8}\b)"
-# DOMAIN\name, but neither a path nor a place in certutil's own notation.
-_ACCOUNT = (
-    r"(?<![\w\\:/.%-])(?!(?:ca|policy|exit|restore|template|enroll|chain)\\)[\w][\w.-]{0,62}\\"
-    r"(?P<user_account>[^\W_][\w.$-]{0,63})(?![\w\\])"
+_PSEUDONYM = re.compile(
+    r"\W*(?:user|device|id|file)-[0-9a-f]{8}(?:\W+(?:user|device|id)-[0-9a-f]{8})*\W*", re.IGNORECASE
 )
-_COMMON_NAME = r"\bCN=\s*[\"'“”]?\s*(?P<user_cn>[^,;\"'“”\r\n+]{1,128}?)(?=\s*(?:[,;\"'“”\r\n+]|\.\s|\.?$))"
-_LABELLED = (
-    r"\b(?:user ?(?:principal ?)?(?:name|id)?|upn|owner|requester(?: ?name)?|caller)\s?[:=]\s*[\"'“”]?"
-    r"(?P<user_labelled>[^\r\n;,\"'“”<>]{1,128}?)(?=\s*(?:[\r\n;,\"'“”<>]|\.\s|\.?$|\s\w+\s?[:=]))"
-)
-_DEVICE = (
-    r"\b(?:device ?(?:id|name)|serial ?(?:number|no)|imei|meid|udid)[\s:='\"]+"
-    r"(?P<device_labelled>(?=[\w.-]*\d)[\w.-]{4,64})"
-)
-
-
-def _pattern() -> re.Pattern[str]:
-    home = r"(?:(?<=\\users\\)|(?<=/users/)|(?<=/home/))(?P<user_home>[^\\/\r\n:*?\"<>|]{1,64})"
-    parts = (_MAIL, _GUID, _SID, _DEVICE, _LABELLED, _COMMON_NAME, home, _ACCOUNT)
-    return re.compile("|".join(parts), re.IGNORECASE)
-
-
-_PERSONAL = _pattern()
+_HEX = re.compile(r"[0-9a-f]{32}")
+_SUFFIX = re.compile(r"(?:\.[A-Za-z0-9]{1,7})?\Z")
 
 
 class Redactor:
-    """Makes pseudonyms with a key. `known` names are replaced wherever they stand, others where their shape tells."""
+    """Makes pseudonyms with a key.
 
-    def __init__(self, key: bytes, known: Iterable[Subject] = ()) -> None:
-        self._key = key
-        names = {name.lower(): kind for subject in known for name, kind in _names(subject)}
-        self._known = names
-        by_length = sorted(names, key=len, reverse=True)
-        alternatives = "|".join(map(re.escape, by_length))
-        self._names = re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE) if names else None
+    `known` are names with their kinds (`redaction_names.known_names`), replaced wherever they stand. What is part of a
+    name in `keep` stays, whatever its shape.
+    """
+
+    def __init__(self, key: bytes, known: Mapping[str, str] | None = None, *, keep: Iterable[str] = ()) -> None:
+        self._key, self._known = key, Names(known or {})
+        self._keep = Names({name: "keep" for name in keep if len(name) > 1 and not self._is_personal(name)})
 
     def pseudonym(self, name: str, kind: str) -> str:
         """Return the pseudonym of a name, `kind-xxxxxxxx`; upper and lower case are one. GUIDs are of the kind `id`."""
         if not name:
             return ""
-        shown = "id" if re.fullmatch(GUID, name, re.IGNORECASE) else kind
-        digest = hmac.new(self._key, name.lower().encode("utf-8", "surrogatepass"), "sha256")
-        return f"{shown}-{digest.hexdigest()[:8]}"
+        told = normal(name).lower()
+        digits = re.sub(r"[^0-9a-f]|%2d", "", told) if len(told) >= 32 and not re.search(r"[g-w]", told) else ""
+        if _HEX.fullmatch(digits):
+            kind, told = "id", f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        digest = hmac.new(self._key, told.encode("utf-8", "surrogatepass"), "sha256")
+        return f"{kind}-{digest.hexdigest()[:8]}"
 
     def text(self, text: str) -> str:
         """Return the text with every name in it replaced."""
-        known = self._names.sub(self._replace_known, text) if self._names else text
-        return _PERSONAL.sub(self._replace, known)
+        return self._replaced(normal(text), is_path=False)
+
+    def path(self, path: str) -> str:
+        """Return the name of a file or folder with every name in it replaced."""
+        return self._replaced(normal(path), is_path=True)
+
+    def file_name(self, name: str) -> str:
+        """Return a pseudonym for the whole name of a file that is named after whom it is of; its suffix stays."""
+        suffix = _SUFFIX.search(name)
+        stem = name[: suffix.start()] if suffix else name
+        if _PSEUDONYM.fullmatch(stem):
+            return name
+        return self.pseudonym(stem, "file") + (suffix[0] if suffix else "")
 
     def request(self, key: str) -> str:
-        """Return the key of a request (`correlation.key_of`) with its name replaced."""
+        """Return the key of a request (`correlation.key_of`) with its names replaced."""
         kind, _, name = key.partition(":")
         if kind == "request":
-            return key
-        user, _, template = name.partition(":") if kind == "user" else (name, "", "")
-        return ":".join(filter(None, (kind, self.pseudonym(user, kind), template)))
+            return self.text(key)
+        ends = {end for start, end, _ in self._known.found_in(name) if start == 0}
+        end = max((end for end in ends if name[end : end + 1] in ("", ":")), default=(name + ":").index(":"))
+        return f"{kind}:{self.pseudonym(name[:end], kind)}{self.text(name[end:])}"
 
-    def _replace_known(self, found: re.Match[str]) -> str:
-        return self.pseudonym(found.group(), self._known[found.group().lower()])
+    def _is_personal(self, name: str) -> bool:
+        """Whether a name that shall stay holds one that shall not."""
+        parts = (part for part in re.split(r"\\+", name) if part)
+        return any(next(self._spans(normal(part), is_path=True), None) for part in parts)
 
-    def _replace(self, found: re.Match[str]) -> str:
-        group = str(found.lastgroup)
-        name, whole = found.group(group), found.group()
-        if _is_pseudonym(name):
-            return whole
-        start = found.start(group) - found.start()
-        made = self.pseudonym(name, group.partition("_")[0])
-        return whole[:start] + made + whole[start + len(name) :]
+    def _spans(self, text: str, *, is_path: bool) -> Iterator[Found]:
+        yield from (Found(*one) for one in self._known.found_in(text))
+        yield from found_in(text, is_path=is_path)
+
+    def _replaced(self, text: str, *, is_path: bool) -> str:
+        kept = tuple(self._keep.found_in(text))
+        spans = (one for one in self._spans(text, is_path=is_path) if not _is_within(one, kept))
+        parts, at = [], 0
+        for start, end, kind in _merged(spans):
+            if not _PSEUDONYM.fullmatch(text[start:end]):
+                parts += [text[at:start], self.pseudonym(text[start:end], kind)]
+                at = end
+        return "".join((*parts, text[at:]))
 
 
-def _is_pseudonym(name: str) -> bool:
-    return re.fullmatch(r"(?:user|device|id)-[0-9a-f]{8}(?:@.*)?", name) is not None
+def _is_within(one: Found, kept: Iterable[tuple[int, int, str]]) -> bool:
+    return any(start <= one.start and one.end <= end for start, end, _ in kept)
 
 
-def _names(subject: Subject) -> Iterator[tuple[str, str]]:
-    if subject.device:
-        yield subject.device, "device"
-    if subject.user:
-        yield subject.user, "user"
-        local = subject.user.partition("@")[0].rpartition("\\")[2]
-        if len(local) >= _SHORTEST_NAME:
-            yield local, "user"
+def _merged(spans: Iterable[Found]) -> list[Found]:
+    """What overlaps as one, of the kind of its longest part."""
+    merged: list[Found] = []
+    longest = 0
+    for one in sorted(spans, key=lambda one: (one.start, -one.end)):
+        if one.end <= one.start:
+            continue
+        if not merged or one.start >= merged[-1].end:
+            merged.append(one)
+            longest = one.end - one.start
+            continue
+        before = merged[-1]
+        kind = one.kind if one.end - one.start > longest else before.kind
+        longest = max(longest, one.end - one.start)
+        merged[-1] = Found(before.start, max(before.end, one.end), kind)
+    return merged

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import PurePath
 
 from remediate.adcs.hresult import HResult
@@ -13,15 +15,59 @@ from remediate.triage.sources_origin import Item, Origin
 KIND = "request-file"
 # The names are English everywhere.
 _PARTS = {"failed": "Failed", "processing": "Processing", "succeed": "Succeed"}
+_FOLDER, _SUFFIX = "pfxrequest", ".pfr"
+_ZIP = re.compile(r"\.zip\Z", re.IGNORECASE)
 _CODE = re.compile(rb"(?<![0-9a-zA-Z])0[xX]8[0-9a-fA-F]{7}(?![0-9a-fA-F])|-214\d{7}(?!\d)")
 _LONGEST_CODE = 12
 _MOST_CODES = 20
 
 
 def part_of(name: str) -> str:
-    """Return `Failed`, `Processing` or `Succeed` for a path right below that part of PfxRequest, else empty."""
-    *_, folder, part, _file = ("", "", *PurePath(name.replace("\\", "/")).parts)
-    return _PARTS.get(part.lower(), "") if folder.lower() == "pfxrequest" else ""
+    """Return where of PfxRequest a file lies, by its path from the root: `Failed`, `Processing`, `Succeed`, else empty.
+
+    Also of a copy of such a folder or a zip of it, and for a file with the suffix .pfr wherever it lies: `PfxRequest`.
+    """
+    return next(filter(None, (_part(path) or _likely_part(path) for path in _paths(name))), "")
+
+
+def is_certain(name: str) -> bool:
+    """Whether it lies in PfxRequest itself, where nothing is a log."""
+    return any(map(_part, _paths(name)))
+
+
+def parted(name: str) -> tuple[str, str]:
+    """Return a path's folder, with its separator, and the name of the file in it."""
+    at = max(name.rfind("/"), name.rfind("\\")) + 1
+    return name[:at], name[at:]
+
+
+def _paths(name: str) -> Iterator[tuple[str, ...]]:
+    """The folders and the file of a path as it is written, and as it is once links and dots are followed.
+
+    A zip counts as a folder of its name. A name whose beginning is nowhere, such as that of a stream, is no path.
+    """
+    yield _parts_of(name)
+    if os.path.lexists(PurePath(name).parts[0] if name else ""):
+        yield _parts_of(os.path.realpath(name))
+
+
+def _parts_of(name: str) -> tuple[str, ...]:
+    parts = PurePath(name.replace("\\", "/")).parts
+    return tuple(part.lower() for part in (*(_ZIP.sub("", part) for part in parts[:-1]), *parts[-1:]))
+
+
+def _part(path: tuple[str, ...]) -> str:
+    """The part of PfxRequest in which a file lies, however deep."""
+    pairs = pairwise(path[:-1])
+    return next((_PARTS[part] for folder, part in pairs if folder == _FOLDER and part in _PARTS), "")
+
+
+def _likely_part(path: tuple[str, ...]) -> str:
+    if path[-1:] and path[-1] in _PARTS:
+        return ""  # the folder itself
+    part = _PARTS.get(path[-2], "") if len(path) > 1 else ""
+    within = path[-1:] and (path[-1].endswith(_SUFFIX) or _FOLDER in path[:-1])
+    return part or ("PfxRequest" if within else "")
 
 
 def scan(chunks: Iterable[bytes], origin: Origin, *, modified: str = "") -> Iterator[Item]:

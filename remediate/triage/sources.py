@@ -45,7 +45,7 @@ def _everything(given: tuple[Path | Stream, ...], needles: Needles, origin: Orig
     for entry in given:
         if isinstance(entry, Stream):
             yield from _guarded(entry.name, partial(_stream_items, entry, origin))
-    spans = walk(entry for entry in given if isinstance(entry, Path))
+    spans = walk((entry for entry in given if isinstance(entry, Path)), origin.search)
     if jobs <= 1:
         for span in spans:
             yield from (span,) if isinstance(span, Skipped) else read_span(span, origin)

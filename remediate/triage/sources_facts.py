@@ -6,6 +6,7 @@ Documents of other kinds (plans, results, the directory) hold no symptoms of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 import msgspec
 
@@ -15,6 +16,7 @@ from remediate.triage.sources_origin import Item, Origin
 from remediate.triage.sources_times import moment
 
 KIND = "facts"
+_EXPORTS = "intune"
 LARGEST = 32 << 20
 # [certsrv.h] MSG_W_REQUEST_CONTAINS_AKI, in the Application log of the CA host.
 CA_PROVIDER, CA_CHANNEL, REQUEST_CONTAINS_AKI = "Microsoft-Windows-CertificationAuthority", "Application", 128
@@ -31,11 +33,19 @@ def is_document(beginning: bytes) -> bool:
     return beginning.lstrip()[:1] == b"{" and b'"format_version"' in beginning
 
 
+def is_export(name: str, beginning: bytes) -> bool:
+    """Whether it is JSON in a folder `intune`, where a bundle has what was exported: profiles, groups and their members."""
+    return PurePath(name.replace("\\", "/")).parent.name.lower() == _EXPORTS and beginning.lstrip()[:1] in (b"{", b"[")
+
+
 def scan(chunks: Iterable[bytes], origin: Origin) -> Iterator[Item]:
     """Yield what of a document tells of symptoms, and what was read."""
     data = b"".join(_limited(chunks))
     if len(data) > LARGEST:
         yield origin.skipped("a document of facts of more than 32 MB")
+        return
+    if is_export(origin.source, data):
+        yield SourceRead(source=origin.source, kind=KIND, scanned=0)
         return
     try:
         head = msgspec.json.decode(data, type=_Head)

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from remediate.triage import event_csv, event_log, event_pasted, event_xml, plain, request_files, sources_facts, svclog
+from remediate.triage import (
+    event_csv,
+    event_log,
+    event_pasted,
+    event_xml,
+    plain,
+    request_files,
+    sources_facts,
+    sources_unread,
+    svclog,
+)
 from remediate.triage import sources_zip as zips
 from remediate.triage.encoding import Encoding, as_utf8, encoding_of, shown
 from remediate.triage.records import SourceRead
@@ -32,16 +42,24 @@ class Place(NamedTuple):
 
 
 def kind_of(beginning: bytes, name: str) -> str:
-    """Return the kind of a source. Only what lies in a PfxRequest folder is told by its place."""
-    if beginning.startswith(event_log.MAGIC):
+    """Return the kind of a source. Only request files and the exports of Intune in a bundle are told by their place."""
+    if event_log.is_event_log(beginning):
         return event_log.KIND
     if beginning.startswith(zips.MAGIC):
         return "zip"
-    if request_files.part_of(name):
+    if request_files.is_certain(name):
         return request_files.KIND
+    if sources_unread.known_as(beginning):
+        return sources_unread.KIND
     encoding, mark = encoding_of(beginning)
     text = b"".join(as_utf8((beginning[mark:],), encoding))
-    return _kind_of_text(text)
+    kind = sources_facts.KIND if sources_facts.is_export(name, text) else _kind_of_text(text)
+    if kind == plain.TEXT and request_files.part_of(name):
+        return request_files.KIND
+    if kind != plain.TEXT or encoding != "bytes":
+        return kind
+    # Programs that unpack themselves are zips as well.
+    return "zip" if zips.MAGIC[0] in beginning else sources_unread.KIND if sources_unread.is_no_text(text) else kind
 
 
 def _kind_of_text(text: bytes) -> str:
@@ -67,6 +85,8 @@ def items(reading: Reading, origin: Origin, place: Place) -> Iterator[Item | End
         yield from _zip(reading, origin, place)
     elif kind == event_log.KIND:
         yield from _event_log(reading, origin, place)
+    elif sources_unread.known_as(beginning) and kind == sources_unread.KIND:
+        yield origin.skipped(sources_unread.what_it_is(beginning))
     else:
         encoding, mark = encoding_of(beginning)
         yield from _text(kind, beginning, reading, origin, place, encoding, mark)
@@ -80,6 +100,10 @@ def _text(
     kind: str, beginning: bytes, reading: Reading, origin: Origin, place: Place, encoding: Encoding, mark: int
 ) -> Iterator[Item | Ends]:
     chunks = as_utf8(reading.chunks(skip=mark), encoding)
+    if kind == sources_unread.KIND:
+        # Whatever is looked for may stand among it all the same.
+        yield origin.skipped(sources_unread.what_it_is(beginning))
+        kind = plain.TEXT
     if kind == svclog.KIND:
         found: Iterator[Item | Ends] = svclog.scan(chunks, origin, start=place.start + mark)
     elif kind == request_files.KIND:

@@ -6,14 +6,14 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+from remediate.triage.needles import Search
 from remediate.triage.records import Skipped
+from remediate.triage.sources_copies import without_copies
 from remediate.triage.sources_open import Span
-
-_PIECE = re.compile(r"(.+)\.(\d{3})")
-# What begins like this is a file of its own, whatever its name: byte order marks, event logs, zips.
-_BEGINNINGS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"ElfFile\0", b"PK\x03\x04")
+from remediate.triage.sources_pieces import pieces_joined
 
 _Identity = tuple[int, int]
 
@@ -23,11 +23,17 @@ def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name))
 
 
-def walk(paths: Iterable[Path]) -> Iterator[Span | Skipped]:
-    """Yield the files that were named and those below the folders that were named."""
+def walk(paths: Iterable[Path], search: Search) -> Iterator[Span | Skipped]:
+    """Yield the files that were named and those below the folders that were named: pieces as one, copies once."""
     seen: set[_Identity] = set()
-    for path in paths:
-        yield from _pieces_joined(_walk(path, seen))
+    files: list[Path] = []
+    for entry in chain.from_iterable(_walk(path, seen) for path in paths):
+        if isinstance(entry, Skipped):
+            yield entry
+        else:
+            files.append(entry)
+    files.sort(key=lambda path: natural(str(path)))
+    yield from without_copies(pieces_joined(files, search))
 
 
 def _walk(top: Path, seen: set[_Identity]) -> Iterator[Path | Skipped]:
@@ -56,39 +62,3 @@ def _walk(top: Path, seen: set[_Identity]) -> Iterator[Path | Skipped]:
 
 def _identity(state: os.stat_result) -> _Identity:
     return state.st_dev, state.st_ino
-
-
-def _pieces_joined(entries: Iterable[Path | Skipped]) -> Iterator[Span | Skipped]:
-    """Files NAME.001, NAME.002 and so on beside each other are one file that was split."""
-    pieces: tuple[Path, ...] = ()
-    for entry in entries:
-        if isinstance(entry, Path) and pieces and _follows(pieces, entry):
-            pieces = (*pieces, entry)
-            continue
-        if pieces:
-            yield Span(pieces)
-        pieces = ()
-        if isinstance(entry, Skipped):
-            yield entry
-        elif _number(entry) == 1:
-            pieces = (entry,)
-        else:
-            yield Span((entry,))
-    if pieces:
-        yield Span(pieces)
-
-
-def _number(path: Path) -> int:
-    found = _PIECE.fullmatch(path.name)
-    return int(found[2]) if found else -1
-
-
-def _follows(pieces: tuple[Path, ...], path: Path) -> bool:
-    same = path.parent == pieces[0].parent and path.name[:-4] == pieces[0].name[:-4]
-    if not same or _number(path) != len(pieces) + 1:
-        return False
-    try:
-        with path.open("rb") as file:
-            return not file.read(8).startswith(_BEGINNINGS)
-    except OSError:
-        return False

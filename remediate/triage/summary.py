@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from remediate.adcs.hresult import HResult
+from remediate.triage import request_files
 from remediate.triage.bounded import Latest, moment
-from remediate.triage.correlation import Subject
 from remediate.triage.counting import LONGEST_PROOF, Fold, Tally, Witness
 from remediate.triage.records import Record
 from remediate.triage.redaction import Redactor
+from remediate.triage.redaction_names import known_names
 from remediate.triage.report import Bucket, Problem, Proof, Report, Requests, Source, Unread
-from remediate.triage.symptoms import Symptom, told_without_codes
+from remediate.triage.symptoms import MORE_CODES, Symptom, told_without_codes
 
 _ORDER = {"problem": 0, "warning": 1, "unknown": 2, "consequence": 3}
 # The provider of a device's own channel: its events bear the device's name as host.
 _DEVICE_CHANNEL = "microsoft-windows-devicemanagement"
 _MOST_NAMES = 10
+# So much beside what is shown is redacted with it: a label may stand before, and a name may be cut.
+_MARGIN = 1024
 
 
 def make_report(fold: Fold, *, where: str, assumed_zone: str = "UTC", key: bytes = b"") -> Report:
     """Return the report. `where` are the options that say where facts come from; with a `key` names are pseudonyms."""
-    redactor = Redactor(key, _known(fold)) if key else None
+    redactor = _redactor(fold, key) if key else None
     summary = _Summary(fold, where, redactor)
     sources = sorted(map(summary.source, fold.sources), key=lambda one: one.source)
     return Report(
@@ -63,6 +67,16 @@ class _Summary:
     def text(self, text: str) -> str:
         return self.redactor.text(text) if self.redactor else text
 
+    def path(self, path: str) -> str:
+        return self.redactor.path(path) if self.redactor else path
+
+    def place(self, source: str, kind: str = request_files.KIND) -> str:
+        """The name of a source. A request file is named after whom it is of."""
+        if not self.redactor or kind != request_files.KIND or not request_files.part_of(source):
+            return self.path(source)
+        folder, name = request_files.parted(source)
+        return self.path(folder) + self.redactor.file_name(name)
+
     def problems(self) -> Iterator[Problem]:
         for symptom, tally in self.fold.tallies.items():
             if tally.count:
@@ -70,11 +84,11 @@ class _Summary:
 
     def unread(self) -> Iterator[Unread]:
         for one in self.fold.unread:
-            yield Unread(source=self.text(one.source), what=self.text(one.what), position=one.position, lost=one.lost)
+            yield Unread(source=self.place(one.source), what=self.text(one.what), position=one.position, lost=one.lost)
 
     def source(self, source: Source) -> Source:
         return Source(
-            source=self.text(source.source), kind=source.kind, size=source.size, scanned=source.scanned,
+            source=self.place(source.source, source.kind), kind=source.kind, size=source.size, scanned=source.scanned,
             matched=source.matched, first=source.first, last=source.last, zones=source.zones,
         )  # fmt: skip
 
@@ -89,10 +103,10 @@ class _Summary:
             count=tally.count,
             first=first.record.when if first else "", last=last.record.when if last else "",
             devices=len(tally.devices), users=len(tally.users),
-            hosts=self._hosts(tally),
+            hosts=tuple(map(self.text, tally.hosts.newest(_MOST_NAMES))),
             certification_authorities=tuple(map(self.text, tally.authorities.newest(_MOST_NAMES))),
-            templates=tally.templates.newest(_MOST_NAMES),
-            thumbprints=tally.thumbprints.newest(_MOST_NAMES),
+            templates=tuple(map(self.text, tally.templates.newest(_MOST_NAMES))),
+            thumbprints=tuple(map(self.text, tally.thumbprints.newest(_MOST_NAMES))),
             requests=self._requests(tally.requests),
             proof=tuple(self._proof(tally)),
             histogram=tuple(Bucket(start, count) for start, count in tally.histogram.buckets),
@@ -104,6 +118,8 @@ class _Summary:
         if symptom.signature:
             signature = self.fold.signatures[symptom.signature]
             return signature.title, signature.meaning, signature.playbook
+        if symptom == MORE_CODES:
+            return "More codes that no playbook knows", "There are so many that these are not told apart.", ""
         return name or "A code without a known name", "No playbook knows this code.", ""
 
     def _requests(self, requests: Latest) -> Requests:
@@ -116,27 +132,32 @@ class _Summary:
             failing_last=tuple(map(self.redactor.request, shown)) if self.redactor else shown,
         )  # fmt: skip
 
-    def _hosts(self, tally: Tally) -> tuple[str, ...]:
-        hosts = tally.hosts.newest(_MOST_NAMES)
-        seen = tally.earliest
-        if self.redactor and seen and _is_a_devices(seen.record):
-            return tuple(self.redactor.pseudonym(host, "device") for host in hosts)
-        return tuple(map(self.text, hosts))
-
     def _proof(self, tally: Tally) -> Iterator[Proof]:
         witnesses = {id(one.record): one for one in (tally.earliest, tally.latest) if one}
         places = {one.place: one for one in witnesses.values()}
         for witness in places.values():
             record = witness.record
-            text = _cut(self.text(witness.text), _around(witness))
-            yield Proof(source=self.text(record.source), position=record.position, when=record.when, text=text)
+            source = self.place(record.source, record.kind)
+            yield Proof(source=source, position=record.position, when=record.when, text=self._told(witness))
+
+    def _told(self, witness: Witness) -> str:
+        """What the entry says, on one line, cut where it is long."""
+        if not self.redactor:
+            return _cut(witness.text, LONGEST_PROOF)
+        data = witness.record.data
+        if data.keys() >= {"folder", "name", "codes"}:
+            return f"{data['folder']}: {self.redactor.file_name(data['name'])} {data['codes']}".rstrip()
+        told = self.redactor.text(_cut(_with_lines(witness), LONGEST_PROOF + 2 * _MARGIN))
+        return _cut(" ".join(told.split()), LONGEST_PROOF)
 
     def _notes(self, symptom: Symptom) -> Iterator[str]:
-        seen = {(one.signature, one.code) for one in self.fold.tallies}
-        if symptom.signature == "event_128" and not any(one == "rpc_server_unavailable" for one, _ in seen):
+        if symptom.signature == "event_128" and not self._saw("rpc_server_unavailable"):
             yield "0x800706BA was not seen; by itself the event is a warning that OCSP responders cause too."
         if symptom.signature == "denied_by_policy_module" and not symptom.code:
             yield from self._reasons_of_the_ca()
+
+    def _saw(self, signature: str) -> bool:
+        return any(one.signature == signature for one in self.fold.tallies)
 
     def _reasons_of_the_ca(self) -> Iterator[str]:
         """Name the codes beside which the CA itself says that its policy module denied."""
@@ -153,13 +174,30 @@ class _Summary:
         return "denied_by_policy_module" in told
 
 
-def _known(fold: Fold) -> Iterator[Subject]:
-    for tally in fold.tallies.values():
-        for witness in (tally.earliest, tally.latest):
-            if witness:
-                yield witness.subject
-                if _is_a_devices(witness.record):
-                    yield Subject(device=witness.record.host)
+def _redactor(fold: Fold, key: bytes) -> Redactor:
+    """Return what knows every user and device that was counted, and which names stay."""
+    tallies = tuple(fold.tallies.values())
+    witnesses = [one for tally in tallies for one in (tally.earliest, tally.latest) if one]
+    own = [one.record.host for one in witnesses if _is_a_devices(one.record)]
+    of_issued = [key.split(":")[:2] for key in fold.issued.times]
+    users = chain(
+        (one.subject.user for one in witnesses), *(tally.users.times for tally in tallies),
+        (name for kind, name in of_issued if kind == "user"),
+    )  # fmt: skip
+    devices = chain(
+        own, (one.subject.device for one in witnesses), *(tally.devices.times for tally in tallies),
+        (name for kind, name in of_issued if kind == "device"),
+    )  # fmt: skip
+    stay = {name for tally in tallies for kept in (tally.authorities, tally.templates) for name in kept.times}
+    stay |= {part for name in stay for part in name.split("\\")}
+    hosts = {name for tally in tallies for name in tally.hosts.times}
+    return Redactor(key, known_names(users, devices, stay=stay), keep=stay | hosts)
+
+
+def _with_lines(witness: Witness) -> str:
+    """What an entry says, with the lines that it has: a label's value ends with its line."""
+    text = witness.record.text
+    return text if witness.text == " ".join(text.split()) else witness.text
 
 
 def _is_a_devices(record: Record) -> bool:
@@ -168,19 +206,15 @@ def _is_a_devices(record: Record) -> bool:
 
 def _command(symptom: Symptom, playbook: str, where: str) -> str:
     if not playbook:
-        return f"certutil -error {symptom.code}"
+        return f"certutil -error {symptom.code}" if symptom.code else ""
     return f"remediate run {playbook} --dry-run {where}".rstrip()
 
 
-def _around(witness: Witness) -> int:
-    """Where in the text a code stands: the middle of what is shown of a long one."""
-    lowered = witness.text.lower()
-    return max(lowered.find("0x8"), 0)
-
-
-def _cut(text: str, middle: int) -> str:
-    if len(text) <= LONGEST_PROOF:
+def _cut(text: str, longest: int) -> str:
+    """A long text cut around a code in it."""
+    if len(text) <= longest:
         return text
-    start = max(0, min(middle - LONGEST_PROOF // 2, len(text) - LONGEST_PROOF))
-    end = start + LONGEST_PROOF
+    middle = max(text.lower().find("0x8"), 0)
+    start = max(0, min(middle - longest // 2, len(text) - longest))
+    end = start + longest
     return ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")

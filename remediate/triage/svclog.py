@@ -38,7 +38,7 @@ _TIME = re.compile(rb"<TimeCreated\s+SystemTime\s*=\s*[\"']([^\"'<>]{1,64})")
 _AS_WRITTEN = re.compile(
     r'<EventID>(\d{1,9})</EventID>[^\0]{1,400}?<TimeCreated SystemTime="([^"<>]{1,64})"[^\0]{1,40}?'
     r'<Source Name="([^"<>]{0,400})"[^\0]{1,200}?<Execution ProcessName="([^"<>]{0,400})" ProcessID="(\d{1,10})"'
-    r"[^\0]{1,100}?<Computer>([^<>]{0,400})</Computer>"
+    r'[^\0<>]{1,40}?ThreadID="(\d{1,10})"[^\0]{1,100}?<Computer>([^<>]{0,400})</Computer>'
 )
 # A record's System element ends within so many bytes; a part's last record begins within so many of its end.
 _HEAD, _TAIL = 4096, 65_536
@@ -160,13 +160,14 @@ class _System(NamedTuple):
     provider: str = ""
     process_name: str = ""
     process_id: str = ""
+    thread_id: str = ""
     host: str = ""
 
 
 def _record(head: bytes, message: bytes, origin: Origin, *, at: int) -> Record:
     system = _system(head)
     when = origin.moment(system.time) if system.time else NO_MOMENT
-    process = {"ProcessName": system.process_name, "ProcessID": system.process_id}
+    process = {"ProcessName": system.process_name, "ProcessID": system.process_id, "ThreadID": system.thread_id}
     return Record(
         source=origin.source,
         kind=KIND,
@@ -192,6 +193,7 @@ def _system(head: bytes) -> _System:
         attribute(text, "Source", "Name"),
         attribute(text, "Execution", "ProcessName"),
         attribute(text, "Execution", "ProcessID"),
+        attribute(text, "Execution", "ThreadID"),
         flat(inner(text, "Computer")),
     )
 

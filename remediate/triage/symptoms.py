@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
@@ -20,6 +21,13 @@ class Symptom(NamedTuple):
     code: str = ""
 
 
+# The row of all codes that are not told apart, because there are too many that nothing knows.
+MORE_CODES = Symptom("unknown", "")
+
+# In events whose codes are no HRESULTs they may stand without their zeros.
+_SMALL = re.compile(r"(?<![0-9a-z])0x([0-9a-f]{1,7})(?![0-9a-z])", re.IGNORECASE)
+
+
 def symptoms_of(record: Record, signatures: Signatures) -> tuple[Symptom, ...]:
     """Return what a record shows, each thing once.
 
@@ -30,7 +38,8 @@ def symptoms_of(record: Record, signatures: Signatures) -> tuple[Symptom, ...]:
     if event and event.kind in ("success", "routine"):
         return (Symptom("success", event.id),) if event.kind == "success" else ()
     whole = "\n".join((record.text, *record.data.values()))
-    coded = tuple(_by_code(record, found_in(whole, also=signatures.by_code), signatures))
+    codes = (*found_in(whole, also=signatures.by_code), *_small(record, whole, signatures))
+    coded = tuple(_by_code(record, dict.fromkeys(codes), signatures))
     if any(symptom.signature or not _only_wraps(symptom) for symptom in coded):
         return coded
     by_text = tuple(_by_text(whole, signatures))
@@ -43,6 +52,12 @@ def told_without_codes(record: Record, signatures: Signatures) -> tuple[str, ...
     whole = "\n".join((record.text, *record.data.values()))
     event = _by_event(record, signatures)
     return (*(symptom.signature for symptom in _by_text(whole, signatures)), *((event.id,) if event else ()))
+
+
+def _small(record: Record, whole: str, signatures: Signatures) -> Iterator[HResult]:
+    if record.event_id and "0x" in whole.lower():
+        found = (HResult(int(match[1], 16)) for match in _SMALL.finditer(whole))
+        yield from (code for code in found if code in signatures.by_code)
 
 
 def _only_wraps(symptom: Symptom) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from remediate.cli.bundle_logs import log_evidence
 from remediate.engine.planning import PlanOptions, make_plan
 from remediate.facts.documents import LogEvidence, Snapshot
 from remediate.model.finding import Finding
@@ -105,3 +106,17 @@ def test_evidence_survives_a_bundle_and_gives_the_same_plan(tmp_path: Path, name
     read = read_bundle([tmp_path / name])
     assert read.logs == snapshot.logs == (msgspec.convert(case["logs"][0], LogEvidence),)
     assert make_plan(read, PlanOptions()) == make_plan(snapshot, PlanOptions())
+
+
+def test_logs_of_a_bundle_are_read_with_the_playbooks_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own" / "signatures").mkdir(parents=True)
+    (tmp_path / "own" / "mine.py").touch()
+    (tmp_path / "own" / "signatures" / "mine.toml").write_text(
+        'id = "mine"\ntitle = "Mine"\nplaybook = "mine"\nmeaning = "It is mine."\nsources = ["me"]\n'
+        'codes = ["0x80094804"]\n'
+    )
+    (tmp_path / "b" / "logs").mkdir(parents=True)
+    (tmp_path / "b" / "logs" / "a.txt").write_text("2026-11-01 08:00:00 0x80094804\n")
+    assert log_evidence([tmp_path / "b"]) == ()
+    (found,) = log_evidence([tmp_path / "b"], (str(tmp_path / "own"),))
+    assert (found.signature, found.playbook, found.count) == ("mine", "mine", 1)

@@ -156,11 +156,34 @@ def test_trace_records_that_match_come_back_with_their_place(host: WindowsLike) 
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_trace_files_of_any_encoding(host: WindowsLike, encoding: str) -> None:
+ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-16-be with mark")
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    name, _, marked = encoding.partition(" ")
+    return ("\ufeff" * bool(marked) + text).encode(name)
+
+
+def test_trace_files_of_any_encoding(host: WindowsLike) -> None:
     host.set_state(event_logs={})
-    traces(host, "a.svclog", trace("Det går inte att hitta en registreringsprincipserver").encode(encoding))
-    assert len(trace_read(ask(host), "a.svclog").entries) == 1
+    text = trace("well") + trace("Det går inte att hitta en registreringsprincipserver")
+    for encoding in ENCODINGS:
+        traces(host, f"{encoding}.svclog", encoded(text, encoding))
+    document = ask(host)
+    rows = {encoding: trace_read(document, f"/{encoding}.svclog") for encoding in ENCODINGS}
+    assert {encoding: (len(row.entries), row.records) for encoding, row in rows.items()} == dict.fromkeys(
+        ENCODINGS, (1, 2)
+    )
+    assert len({(row.first, row.last) for row in rows.values()}) == 1
+
+
+def test_trace_files_too_short_to_tell_or_without_any_text(host: WindowsLike) -> None:
+    host.set_state(event_logs={})
+    contents = {"none": b"", "one": b"a", "mark": b"\xff\xfe", "three": b"\xfe\xff\0", "zeros": bytes(9000)}
+    for name, content in contents.items():
+        traces(host, f"{name}.svclog", content)
+    document = ask(host)
+    assert [trace_read(document, f"/{name}.svclog").entries for name in contents] == [()] * len(contents)
 
 
 @pytest.mark.parametrize("size", [262_144, 524_288, 1_300_000])

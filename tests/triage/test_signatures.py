@@ -50,7 +50,8 @@ def test_every_code_of_a_playbook_has_a_signature() -> None:
 def test_the_playbook_knows_the_codes_of_its_signature(signature: object) -> None:
     one = load()[signature.id]  # type: ignore[attr-defined]
     told = {code for playbook in every() if playbook.name == one.playbook for code in playbook.meta.codes}
-    later = {"0x00000400", "0x8009480A", "0x8009480D", "0x8009480F"}  # a neighbour of a code that the playbook names
+    later = {"0x8009480A", "0x8009480D", "0x8009480F"}  # a neighbour of a code that the playbook names
+    later |= {code for code in one.codes if not HResult.parse(code).is_failure}  # the older connector's own
     assert set(one.codes) - later <= told
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ from remediate.triage.needles import Needles
 from remediate.triage.records import Record
 from remediate.triage.sources import Stream, read
 from tests.triage.sources_evtx import CHUNK, Event, write
-from tests.triage.sources_material import NEEDLES, found_in
+from tests.triage.sources_material import NEEDLES, Found, found_in
 
 ADMIN = "Microsoft-Intune-CertificateConnectors/Admin"
 CA = "Microsoft-Windows-CertificationAuthority"
@@ -121,8 +122,65 @@ def test_a_damaged_chunk_costs_its_own_records(tmp_path: Path) -> None:
     assert len(whole.records) == 900
     assert 400 < len(found.records) < 900
     (line,) = found.skipped
-    assert line.what.startswith("damaged: ") and line.what.endswith("; the rest was read")
+    assert line.what == "chunk 2 is damaged: it does not begin as chunks do" and line.lost
     assert max(int(record.record_id) for record in found.records) == 900
+
+
+def damaged(file: Path, at: int, to: bytes) -> Found:
+    """What is found in a log of six chunks once some bytes of it are others, from its path and from a pipe."""
+    content = bytearray(write(file, [FAILED] * 900).read_bytes())
+    content[at : at + len(to)] = to
+    file.write_bytes(content)
+    found, piped = found_in(file), found_in(Stream("-", io.BytesIO(content)))
+    assert [(line.what, line.lost) for line in piped.skipped] == [(line.what, line.lost) for line in found.skipped]
+    numbers = [int(record.record_id) for record in found.records]
+    assert numbers == sorted(set(numbers)) == [int(record.record_id) for record in piped.records]
+    assert found.scanned == piped.scanned and found.scanned - len(numbers) in (0, 1)  # one may be damaged in part
+    return found
+
+
+@pytest.mark.parametrize(
+    ("at", "to", "said"),
+    [
+        (600, b"\xff" * 300, r"chunk 2 is damaged: \d+ of its \d+ records were read: Failed to parse .+"),
+        (20_000, b"\0" * 4000, r"chunk 2 is damaged: \d+ of its \d+ records were read"),
+        (0, b"\0" * CHUNK, r"chunk 2 is damaged: it holds nothing but zeros"),
+        (0, b"\0" * 8, r"chunk 2 is damaged: it does not begin as chunks do"),
+        (16, b"\xff" * 4, r"chunk 2 is damaged: its header is damaged, and \d+ records were read"),
+    ],
+)
+def test_of_a_damaged_chunk_is_said_what_is_missing_and_all_others_are_read(
+    tmp_path: Path, at: int, to: bytes, said: str
+) -> None:
+    found = damaged(tmp_path / "a.evtx", 4096 + CHUNK + at, to)
+    assert [line.what for line in found.skipped if not re.fullmatch(said, line.what)] == []
+    assert all(line.lost for line in found.skipped) and len(found.skipped) == 1
+    read = {int(record.record_id) for record in found.records}
+    in_a_chunk = 155
+    assert set(range(1, 901)) - read <= set(range(in_a_chunk + 1, 2 * in_a_chunk + 2))
+
+
+@pytest.mark.parametrize(("at", "to"), [(0, b"\0" * 4096), (0, b"\0" * 8), (32, b"\xff" * 12)])
+def test_an_event_log_without_its_header_is_read_by_its_chunks(tmp_path: Path, at: int, to: bytes) -> None:
+    found = damaged(tmp_path / "a.evtx", at, to)
+    (line,) = found.skipped
+    assert line.what.startswith("its header is damaged; its chunks were read by themselves, ") and not line.lost
+    assert len(found.records) == 900 and {read.kind for read in found.reads} == {"evtx"}
+
+
+def test_an_event_log_that_names_chunks_and_holds_zeros_is_not_fine(tmp_path: Path) -> None:
+    content = write(tmp_path / "a.evtx", [FAILED]).read_bytes()
+    for data in (content[:4096] + bytes(CHUNK), content[:42] + bytes(2) + content[44:4096], b"ElfFile\0" + bytes(5000)):
+        found = found_in(Stream("-", io.BytesIO(data)))
+        assert len(found.skipped) == 1 and found.skipped[0].lost and not found.records
+
+
+def test_chunks_of_zeros_behind_the_last_one_are_room(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.evtx", [FAILED])
+    with file.open("ab") as log:
+        log.write(bytes(3 * CHUNK))
+    found = found_in(file)
+    assert len(found.records) == 1 and not found.skipped
 
 
 def test_an_event_log_of_rubbish_ends(tmp_path: Path) -> None:
@@ -298,7 +356,7 @@ def test_events_pasted_from_event_viewer(language: str) -> None:
     line, record = found.records
     assert line.text == "first line 0x80094015"
     assert (record.event_id, record.provider, record.channel, record.host) == (128, CA, "Application", "CA01")
-    assert record.text.startswith("An identifier: of request 16.") and record.data == {"User": "SYSTEM"}
+    assert record.text.startswith("An identifier: of request 16.") and record.data == {"LoggedAs": "SYSTEM"}
     assert (record.when, record.position) == ("2026-05-31T15:17:54.000Z", 2)
 
 

@@ -296,7 +296,7 @@ def test_a_consumer_that_stops_early_leaves_no_process(tmp_path: Path) -> None:
 def test_an_interrupt_is_one_line_whatever_processes_say(tmp_path: Path) -> None:
     for number in range(2):
         with (tmp_path / f"{number}.log").open("wb") as file:
-            file.write(b"0x8009401 " * 1000)
+            file.write(b"0x8009401%d " % number * 1000)
             file.truncate(1 << 34)
     command = [sys.executable, "-m", "remediate", "triage", str(tmp_path), "--jobs", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:

@@ -59,6 +59,9 @@ def test_any_encoding(tmp_path: Path, encoding: str) -> None:
         "-2147023174",
         "2147944122",
         "0x8ABCDEF0",
+        "0xffffffff80094812",
+        "0xFFFFFFFF8ABCDEF0",
+        "0x0000000080094812",
         "-2146875374",
         "−2146875374",
         "0x00000400",
@@ -74,7 +77,19 @@ def test_every_spelling_comes_through(tmp_path: Path, spelling: str) -> None:
     assert found_in(file).texts == [f"failed ({spelling})"]
 
 
-@pytest.mark.parametrize("text", ["0x8009401", "0x8080000000000000", "2147944123", "3-2147", "80094016", "x800706BAx1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0x8009401",
+        "0x8080000000000000",
+        "0xfffffff80094815",
+        "0xffffffff080094815",
+        "2147944123",
+        "3-2147",
+        "80094016",
+        "x800706BAx1",
+    ],
+)
 def test_what_is_no_code_stays_behind(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.svclog"
     file.write_bytes(traces([QUIET, text]))

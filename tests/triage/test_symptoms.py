@@ -128,6 +128,31 @@ def test_a_code_that_is_no_failure_counts_in_its_own_events_only() -> None:
     assert names(text) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("0x00000400", "ca_unavailable_to_connector"),
+        ("0x00000401", "symantec_certificate_missing"),
+        ("0x401", "symantec_certificate_missing"),
+        ("0x402", "revocation_denied"),
+        ("0x403", "connector_certificate"),
+        ("0X405", "connector_certificate"),
+        ("0x0FFFFFFF", "connector_unknown_error"),
+        ("0xFFFFFFF", "connector_unknown_error"),
+        ("0x4030", "certificate_not_issued"),
+        ("a0x403", "certificate_not_issued"),
+        ("403", "certificate_not_issued"),
+    ],
+)
+def test_diagnostic_codes_of_the_older_connector_are_told_apart(code: str, expected: str) -> None:
+    assert names(event(20102, channel="Microsoft Intune Connector", Code=code)) == [expected]
+    assert names(event(1051, channel="Application", Code=code)) == []
+
+
+def test_a_code_in_64_bits_is_the_same_code() -> None:
+    assert names("0xffffffff80094812 and 0x0000000080094812") == ["subject_email_required"]
+
+
 def test_every_text_of_every_signature_is_found_in_any_case() -> None:
     for one in load().all:
         for text in one.every_text:

@@ -18,7 +18,7 @@ from remediate.cli.main import main
 from remediate.cli.triaging import fitting_jobs, machine_key, since_from, zone_from
 from remediate.model.errors import UsageError
 from remediate.model.plan import Plan
-from remediate.render.text import WIDTH, as_text
+from remediate.render.text import WIDTH, as_text, fitted
 from remediate.render.triage_markdown import triage_markdown
 from remediate.render.triage_text import triage_text
 from remediate.triage.report import Report
@@ -270,3 +270,24 @@ def test_the_material_is_read_without_a_fault(capfdbinary: pytest.CaptureFixture
     made = _json(capfdbinary, str(SHARED / "material" / "logs"), "--redact", code=2)
     assert row(made, "event_128").count == 2
     assert sum(source.kind == "svclog" for source in made.sources) == 3
+
+
+def test_lines_fit_the_terminal_and_a_command_stays_in_one_piece() -> None:
+    long = "CCertRequest::Submit: the server said that it could not be reached, and more of the same. 0x800706ba"
+    items = [line(long, when=f"2026-11-20T{hour:02}:00:00Z") for hour in range(8, 20)]
+    with fitted(80):
+        told = as_text(triage_text(report(items), bars=True)).splitlines()
+    commands = [one for one in told if one.startswith("  next ")]
+    assert commands == ["  next    remediate run rpc_server_unavailable --dry-run --bundle B"]
+    assert max(len(one) for one in told if one not in commands) <= 80
+    assert any("0x800706ba" in one for one in told if one.startswith("  proof "))
+
+
+def test_several_problems_begin_with_a_line_for_each() -> None:
+    codes = ("0x80094812", "0x80094812", "0x800706ba")
+    items = [line(f"{number} {code}", when="2026-11-20T08:00:00Z") for number, code in enumerate(codes)]
+    told = as_text(triage_text(report(items))).splitlines()
+    head = told.index("   times  first        last         devices")
+    assert [one.split()[0] for one in told[head + 1 : head + 3]] == ["2", "1"]
+    assert all("11-20 08:00  11-20 08:00" in one for one in told[head + 1 : head + 3])
+    assert "   times" not in as_text(triage_text(report(items[:1])))
