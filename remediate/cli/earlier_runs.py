@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from remediate.cli.kept_runs import run_of_plan
+from remediate.cli.kept_runs import rolled_back_by, run_of_plan
 from remediate.cli.output import one_line
 from remediate.cli.sealed_plan import Sealed
 from remediate.model.errors import RefusedError, RemediateError
@@ -49,7 +49,8 @@ def uses(root: Path, sealed: Sealed) -> tuple[Condition, ...]:
 
     run = run_of_plan(root, sealed.digest, source="apply")
     scripts = run_of_plan(root, sealed.digest, source="import")
-    live = use(run.journal().lines if run else (), run=run.name if run else "")
+    name = run.name if run else ""
+    live = use(run.journal().lines if run else (), run=name, rolled_back_by=rolled_back_by(root, name) if run else "")
     done = use_by_scripts(sealed.plan, scripts.journal().lines, run=scripts.name) if scripts else None
     return (live, done) if done else (live,)
 

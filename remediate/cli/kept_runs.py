@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remediate.model.errors import UsageError
+from remediate.model.errors import DocumentError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from remediate.runs.folder import RunFolder
@@ -33,6 +33,24 @@ def run_of_plan(root: Path, digest: str, *, source: str) -> RunFolder | None:
             lines = journal.lines if journal.torn and journal.lines else run.whole_journal().lines
             if lines and lines[0].event == "opened" and lines[0].source == source:
                 found = run
+    return found
+
+
+def rolled_back_by(root: Path, name: str) -> str:
+    """Return the name of the last run that has begun to take that one back; empty where none has.
+
+    A run that cannot be read or believed is passed over.
+    """
+    from remediate.runs.folder import runs
+
+    found = ""
+    for run in runs(root):
+        try:
+            of = run.plan()[0].options.get("rollback_of")
+            if of == name and any(line.event in ("begin", "closed") for line in run.journal().lines):
+                found = run.name
+        except (DocumentError, RefusedError):
+            continue
     return found
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from remediate.triage.report import Report
     from remediate.triage.sources import Item, Stream
 
-_Error = TypeVar("_Error", RemediateError, click.ClickException)
+_Error = TypeVar("_Error", bound=Exception)
 _LIVE = "--domain DOMAIN --connector HOST"
 _TARGETS = ("domain", "dc", "ca", "connector")
 # How strongly something is asked for that stands on the command line; see `strength`.

@@ -110,8 +110,11 @@ def time_there(writers: Mapping[str, Writer]) -> datetime | None:
     return writer.time() if isinstance(writer, _TellsTime) else None
 
 
-def use(lines: Iterable[JournalLine], *, run: str) -> Condition:
+def use(lines: Iterable[JournalLine], *, run: str, rolled_back_by: str = "") -> Condition:
     """Return whether a live run of the plan, with these lines, leaves something to apply; `run` is empty for none."""
+    if rolled_back_by:
+        why, do = f"by run {rolled_back_by}", "Plan again; what stands now is read anew."
+        return Condition(name="use", state="refused", what=f"run {run} of it was rolled back", why=why, do=do)
     events = {line.event for line in lines}
     if "closed" in events:
         do = "Plan again; what stands now is read anew."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import filterfalse
 
 from remediate.triage.redaction_names import Names, normal
 from remediate.triage.redaction_shapes import Found, found_in
@@ -25,12 +26,15 @@ class Redactor:
     """Makes pseudonyms with a key.
 
     `known` are names with their kinds (`redaction_names.known_names`), replaced wherever they stand. What is part of a
-    name in `keep` stays, whatever its shape.
+    name in `keep` (CAs, templates) or `hosts` stays, unless that holds a user's name, or a host looks like a device.
     """
 
-    def __init__(self, key: bytes, known: Mapping[str, str] | None = None, *, keep: Iterable[str] = ()) -> None:
-        self._key, self._known = key, Names(known or {})
-        self._keep = Names({name: "keep" for name in keep if len(name) > 1 and not self._is_personal(name)})
+    def __init__(
+        self, key: bytes, known: Mapping[str, str] | None = None, *, keep: Iterable[str] = (), hosts: Iterable[str] = ()
+    ) -> None:
+        self._key, self._known, self._keep = key, Names(known or {}), Names({})
+        names = (*(name for name in keep if not self._holds_one(name)), *filterfalse(self._is_personal, hosts))
+        self._keep = Names({name: "keep" for name in names if len(name) > 1})
 
     def pseudonym(self, name: str, kind: str) -> str:
         """Return the pseudonym of a name, `kind-xxxxxxxx`; upper and lower case are one. GUIDs are of the kind `id`."""
@@ -68,10 +72,14 @@ class Redactor:
         end = max((end for end in ends if name[end : end + 1] in ("", ":")), default=(name + ":").index(":"))
         return f"{kind}:{self.pseudonym(name[:end], kind)}{self.text(name[end:])}"
 
-    def _is_personal(self, name: str) -> bool:
-        """Whether a name that shall stay holds one that shall not."""
-        parts = (part for part in re.split(r"\\+", name) if part)
-        return any(next(self._spans(normal(part), is_path=True), None) for part in parts)
+    def _holds_one(self, name: str) -> bool:
+        """Whether a name that shall stay holds more than what may look like a device's."""
+        parts = (normal(part) for part in re.split(r"\\+", name))
+        found = ((part, one) for part in parts for one in self._spans(part, is_path=True))
+        return any(one.kind != "device" or one.end - one.start < len(part) for part, one in found)
+
+    def _is_personal(self, host: str) -> bool:
+        return next(self._spans(normal(host), is_path=True), None) is not None
 
     def _spans(self, text: str, *, is_path: bool) -> Iterator[Found]:
         yield from (Found(*one) for one in self._known.found_in(text))

@@ -67,9 +67,9 @@ _AUTHORITY = re.compile(r"[^\W\d_][\w.-]*(?: [\w.-]+){0,4}?[ -](?:CA|PKI)\d{0,2}
 _SLASHED = re.compile(r"(?<![\w/\\.:%&-])(?P<domain>[A-Z][A-Z0-9-]{1,14})/(?P<name>[^\W\d_][\w.$-]{2,63})(?![\w/])")
 # Protocols, and the classes of service principal names: what follows them is no user.
 _NO_DOMAIN = frozenset(
-    "HTTP HTTPS HOST LDAP LDAPS TCP UDP CA PKCS SCEP SSL TLS AD RPC RPCSS CIFS WSMAN TERMSRV GC DNS UTC WINRM "
-    "RESTRICTEDKRBHOST AND N I A PKI".split()
-)
+    ("HTTP", "HTTPS", "HOST", "LDAP", "LDAPS", "TCP", "UDP", "CA", "PKCS", "SCEP", "SSL", "TLS", "AD", "RPC", "RPCSS",
+     "CIFS", "WSMAN", "TERMSRV", "GC", "DNS", "UTC", "WINRM", "RESTRICTEDKRBHOST", "AND", "PKI"),
+)  # fmt: skip
 _IN_FILE_NAME = re.compile(r"(?<![^\W_])(?P<domain>[A-Z][A-Z0-9-]{2,14})_(?P<name>[^\W\d_][\w.-]{2,63})")
 _HOME = re.compile(
     r"(?:users|homes?|profiles|hem|benutzer|documents and settings|dokumente und einstellungen)\$?"
@@ -107,12 +107,11 @@ _BELOW_CONTAINER = re.compile(rf"\"?(?:,\s?CN=[^,\r\n]{{1,64}})?,\s?CN=(?:{_CONT
 
 
 def found_in(text: str, *, is_path: bool = False) -> Iterator[Found]:
-    """Yield every name that a shape tells, in no order; they may overlap. In a path a backslash parts folders."""
+    """Yield every name that a shape tells, in no order; they may overlap. The name of a file may be DOMAIN_name."""
     yield from (Found(*one.span(), "id") for one in _ID.finditer(text))
     yield from (Found(*one.span(), "user") for one in _SID.finditer(text))
     yield from _addresses(text)
-    if not is_path:
-        yield from _accounts(text)
+    yield from _accounts(text)
     yield from _slashed(text)
     yield from _named(_HOME, text, "user")
     if is_path:

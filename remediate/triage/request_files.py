@@ -27,7 +27,9 @@ def part_of(name: str) -> str:
 
     Also of a copy of such a folder or a zip of it, and for a file with the suffix .pfr wherever it lies: `PfxRequest`.
     """
-    return next(filter(None, (_part(path) or _likely_part(path) for path in _paths(name))), "")
+    paths = tuple(_paths(name))
+    told = (*map(_part, paths), *map(_folder_part, paths), *map(_likely, paths))
+    return next(filter(None, told), "")
 
 
 def is_certain(name: str) -> bool:
@@ -62,12 +64,13 @@ def _part(path: tuple[str, ...]) -> str:
     return next((_PARTS[part] for folder, part in pairs if folder == _FOLDER and part in _PARTS), "")
 
 
-def _likely_part(path: tuple[str, ...]) -> str:
-    if path[-1:] and path[-1] in _PARTS:
-        return ""  # the folder itself
-    part = _PARTS.get(path[-2], "") if len(path) > 1 else ""
-    within = path[-1:] and (path[-1].endswith(_SUFFIX) or _FOLDER in path[:-1])
-    return part or ("PfxRequest" if within else "")
+def _folder_part(path: tuple[str, ...]) -> str:
+    return _PARTS.get(path[-2], "") if len(path) > 1 and path[-1] not in _PARTS else ""
+
+
+def _likely(path: tuple[str, ...]) -> str:
+    is_folder = not path or path[-1] in _PARTS
+    return "PfxRequest" if not is_folder and (path[-1].endswith(_SUFFIX) or _FOLDER in path[:-1]) else ""
 
 
 def scan(chunks: Iterable[bytes], origin: Origin, *, modified: str = "") -> Iterator[Item]:

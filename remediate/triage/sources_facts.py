@@ -34,7 +34,7 @@ def is_document(beginning: bytes) -> bool:
 
 
 def is_export(name: str, beginning: bytes) -> bool:
-    """Whether it is JSON in a folder `intune`, where a bundle has what was exported: profiles, groups and their members."""
+    """Whether it is JSON in a folder `intune`, where a bundle has the exports: profiles, groups, members."""
     return PurePath(name.replace("\\", "/")).parent.name.lower() == _EXPORTS and beginning.lstrip()[:1] in (b"{", b"[")
 
 

@@ -191,7 +191,7 @@ def _redactor(fold: Fold, key: bytes) -> Redactor:
     stay = {name for tally in tallies for kept in (tally.authorities, tally.templates) for name in kept.times}
     stay |= {part for name in stay for part in name.split("\\")}
     hosts = {name for tally in tallies for name in tally.hosts.times}
-    return Redactor(key, known_names(users, devices, stay=stay), keep=stay | hosts)
+    return Redactor(key, known_names(users, devices, stay=stay), keep=stay, hosts=hosts)
 
 
 def _with_lines(witness: Witness) -> str:

@@ -67,7 +67,7 @@ NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("<Data Name='UserName'>asaoberg</Data>", ("asaoberg",)),
     ("&lt;UserName&gt;asaoberg&lt;/UserName&gt;", ("asaoberg",)),
     ('{"userName":"asaoberg","upn":"asa2"}', ("asaoberg", "asa2")),
-    ('{"userName": "\\u00c5sa \\"Bo\\" \\u00d6berg"}', ("Bo", "berg")),
+    ('{"userName": "\\u00c5sa \\"Bobby\\" \\u00d6berg"}', ("Bobby", "berg")),
     ("{'targetUserName': 'asaoberg'}", ("asaoberg",)),
     ("Account Name:\t\tasaoberg\r\n\tAccount Domain:\t\tCONTOSO", ("asaoberg",)),
     ("userPrincipalName eq 'asaoberg'", ("asaoberg",)),

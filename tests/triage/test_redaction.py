@@ -19,7 +19,7 @@ from remediate.triage.redaction_names import known_names
 from remediate.triage.report import Report
 from remediate.triage.signatures import load
 from remediate.triage.summary import make_report
-from tests.triage.material import CA, CONNECTOR, DEVICE, Item, event, line, report, row
+from tests.triage.material import CA, CONNECTOR, DEVICE, Item, event, line, report
 from tests.triage.redaction_shapes import IMPERSONAL, NAMED
 
 KEY = b"a key of the tests"
@@ -60,7 +60,7 @@ def test_no_shape_of_a_name_is_left_in_any_format(text: str, secrets: tuple[str,
     made = report([line(f"0x80094812 {text}"), line(f"0x800706BA {text}", source=f"{text}/x.svclog")], key=KEY)
     whole = _printed(made)
     assert not [secret for secret in secrets if secret.lower() in whole.lower()]
-    assert "0x80094812" in made.problems[0].proof[0].text
+    assert {one.code for one in made.problems if one.code in one.proof[0].text} == {"0x80094812", "0x800706BA"}
     redacted = Redactor(KEY).text(text)
     assert Redactor(KEY).text(redacted) == redacted
 
@@ -138,15 +138,15 @@ _SHAPES = (
     '{{"userName":"{account}","displayName":"{full}"}}', '{{"caller":"CONTOSO\\\\{account}"}}',
     "<UserName>{full}</UserName>", "<Data Name='UserPrincipalName'>{account}</Data>", "for user {account} failed",
     "C:\\Users\\{account}\\log.txt", "/home/{account}/x", "Device ID: {device}", "{device}-17.pfr", "req{bare}.pfr",
-    "a{device}", "x_{bare}_y", "DeviceName: {name}", "Gerätename: {name}", "Enhetsnamn={name}; x", "Enhets-ID: {device}",
-    '"deviceName": "{name}"', "on device {name} failed", "{{{device}}}",
+    "a{device}", "x_{bare}_y", "DeviceName: {name}", "Gerätename: {name}", "Enhetsnamn={name}; x",
+    "Enhets-ID: {device}", '"deviceName": "{name}"', "on device {name} failed", "{{{device}}}",
 )  # fmt: skip
 
 
 @given(
     st.lists(st.sampled_from(_SHAPES), min_size=1, max_size=4), st.sampled_from(_GIVEN), st.sampled_from(_FAMILY),
-    st.from_regex(r"[a-z]{5,9}[0-9]{3}", fullmatch=True), st.uuids(), st.from_regex(r"[A-Z]{6,9}-[A-Z]{4}", fullmatch=True),
-    st.sampled_from(("", " ", "; ", ". ", "\n", ", x ")),
+    st.from_regex(r"[a-z]{5,9}[0-9]{3}", fullmatch=True), st.uuids(),
+    st.from_regex(r"[A-Z]{6,9}-[A-Z]{4}", fullmatch=True), st.sampled_from(("", " ", "; ", ". ", "\n", ", x ")),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
 def test_names_planted_in_any_shape_are_found_in_no_format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,63 @@ def test_request_files_are_named_and_never_shown(tmp_path: Path) -> None:
     assert found.records[0].when == "2023-11-14T22:13:20.000Z"
     assert found.scanned == 3
     assert "secret" not in str(found)
+
+
+SECRET = "SECRETCONTENT 0x80094812 anna@contoso.test\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("PfxRequest", "."), ("PfxRequest", "Failed"), ("PfxRequest/Failed", "x.pfr"), ("PfxRequest/Failed", "."),
+        ("PfxRequest/Processing", "../Failed"), (".", "PfxRequest"), (".", "pfxrequest.zip"), (".", "copied.zip"),
+        (".", "copied"), (".", "link"),
+    ],
+)  # fmt: skip
+def test_request_files_are_told_however_their_folder_is_named(
+    where: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("PfxRequest/Failed", "PfxRequest/Processing", "copied/FAILED"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("PfxRequest/Failed/x.pfr", "copied/FAILED/x.txt"):
+        (tmp_path / file).write_text(SECRET)
+    (tmp_path / "link").symlink_to(tmp_path / "PfxRequest" / "Failed")
+    for name, member in (("pfxrequest.zip", "Failed/x.bin"), ("copied.zip", "a\\Failed\\x")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(member, SECRET)
+    monkeypatch.chdir(tmp_path / where)
+    found = found_in(Path(named))
+    assert {(record.kind, record.data["folder"], record.data["codes"]) for record in found.records} == {
+        ("request-file", "Failed", "0x80094812")
+    }
+    assert "SECRET" not in str(found)
+
+
+def test_a_zip_of_the_failed_folder_itself_has_request_files_in_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "Failed.zip", "w") as archive:
+        archive.writestr("x.txt", SECRET)
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("y.PFR", SECRET)
+    found = found_in(tmp_path)
+    assert [record.text for record in found.records] == ["Failed: x.txt 0x80094812", "PfxRequest: y.PFR 0x80094812"]
+
+
+def test_a_log_in_a_folder_called_failed_is_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Failed").mkdir()
+    (tmp_path / "Failed" / "omadm.log").write_text(OMADM)
+    assert [record.kind for record in found_in(tmp_path).records] == ["omadm"]
+    monkeypatch.chdir(tmp_path / "Failed")
+    assert [record.kind for record in found_in(piped(CERTREQ)).records] == ["text"]
+
+
+@pytest.mark.parametrize("content", ['{"description": "0x80094812 anna@contoso.test"}', '[{"id": "0x80094812"}]'])
+def test_exports_of_intune_in_a_bundle_are_no_logs(content: str, tmp_path: Path) -> None:
+    (tmp_path / "intune").mkdir()
+    (tmp_path / "intune" / "profile.json").write_text(content)
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        archive.writestr("intune/profile.json", content)
+    found = found_in(tmp_path)
+    assert (found.texts, {source.kind for source in found.reads}) == ([], {"facts"})
 
 
 def test_a_bundle_of_ours() -> None:

@@ -158,6 +158,26 @@ def test_a_redacted_report_of_the_example_names_nobody(capsys: pytest.CaptureFix
         assert "conn1" in told and "ca01" in told
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--zone", "anna.ek@contoso.test"), ("--playbooks", "/srv/anna.ek@contoso.test"),
+        ("--since", "CONTOSO\\anna.ek"), ("--jobs", "anna.ek@contoso.test"), ("--anna.ek@contoso.test",), ("--format", "anna.ek@contoso.test"),
+        ("--bundle", "/home/anna.ek/bundle"), ("--ca", "anna.ek@contoso.test"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("format", ["--json", "--format=text"])
+def test_what_fails_names_nobody_either(
+    arguments: tuple[str, ...], format: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.log"
+    empty.write_text("")
+    assert main(["triage", str(empty), format, "--redact", *arguments]) in (0, 1, 64)
+    told = capfd.readouterr()
+    assert "anna.ek" not in told.out + told.err
+    assert told.out + told.err
+
+
 def test_control_characters_of_a_log_reach_no_terminal() -> None:
     evil = "0x800706BA \x1b[2J\x07\u202e\u2028 | <b>`x`</b> [a](http://x)"
     made = report([line(evil, source="a\x1b]0;x\x07.log", when="2026-11-20T08:00:00Z", host="h\x1b[1m")])

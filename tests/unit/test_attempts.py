@@ -374,3 +374,19 @@ def test_a_run_has_a_token_of_its_own(host: Watched) -> None:
         for moment in (datetime(2026, 11, 23, 10, tzinfo=UTC), datetime(2026, 11, 23, 11, tzinfo=UTC))
     ]
     assert len(set(found)) == 2 and all(len(one) >= 16 for one in found)
+
+
+def test_a_run_that_was_rolled_back_is_not_gone_on_with(
+    host: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        no_room(patch, "done", VALUE.id)
+        assert applied() == 4
+    broken = the_run().name
+    assert main(["rollback", broken, "--out", "back.json"]) == 2
+    approve = msgspec.json.decode(Path("back.json").read_bytes())["plan_id"]
+    assert main(["apply", "back.json", "--approve", approve]) == 0
+    capfd.readouterr()
+    assert applied("--go-on") == 3
+    told = " ".join(capfd.readouterr().err.split())
+    assert f"run {broken} of it was rolled back" in told and "Plan again" in told
