@@ -149,11 +149,13 @@ def _local_start(text: str, at: int) -> int:
 def _accounts(text: str) -> Iterator[Found]:
     if "\\" not in text and "%5" not in text and "&#" not in text:
         return
-    paths = tuple(one.span() for one in _PATH.finditer(text))
+    paths = [one.span() for one in reversed(tuple(_PATH.finditer(text)))]
     at = 0
     while one := _ACCOUNT.search(text, at):
         at = one.end("name")
-        if not any(start <= one.start() < end for start, end in paths):
+        while paths and paths[-1][1] <= one.start():
+            paths.pop()
+        if not paths or one.start() < paths[-1][0]:
             yield from _account(text, one)
 
 

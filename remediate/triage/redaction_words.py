@@ -84,7 +84,7 @@ ORDINARY = _words(
 # Particles of names: ordinary words elsewhere, but a name goes on behind them.
 PARTICLES = _words("van von der den de la av af zu und och and")
 
-# Values of the registry that certutil names as `ca\X`, `policy\X` and so on ([MS-CSRA], the CA's configuration; certutil -setreg).
+# Values of the registry that certutil -setreg names as `ca\X`, `policy\X` and so on ([MS-CSRA]: the configuration of a CA).
 REGISTRY_VALUES = _words(
     """
     usedefinedcacertinrequest requestdisposition editflags interfaceflags crlflags loglevel auditfilter kraflags

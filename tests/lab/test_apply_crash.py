@@ -22,7 +22,7 @@ from tests.lab.estate import Lab
 from tests.lab.program import environment
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]
-RESTART, CLOSED, AFTER_2_DONE = 3, "0 closed", 15
+RESTART, CLOSED, AFTER_2_DONE = 3, "0 closed", "2 done: after the line"
 # Every fourth point, from the first to the last; with REMEDIATE_EVERY_POINT each of them, which takes minutes.
 SAMPLE = 4
 
@@ -81,7 +81,8 @@ def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyP
 def test_a_torn_line_after_a_power_cut(window: ChangeWindow) -> None:
     """The disk has lost a part of the last line: it is cut off and kept, and its action is settled by reading."""
     one = window.again("torn")
-    assert killed(one, AFTER_2_DONE)[1][-1] == "2 done: after the line"
+    points = killed(window.again("whole, for its points"), 0)[1]
+    assert killed(one, points.index(AFTER_2_DONE) + 1)[1][-1] == AFTER_2_DONE
     path = one.run().path / "journal.jsonl"
     whole = path.read_bytes()
     begins = whole.rstrip(b"\n").rfind(b"\n") + 1

@@ -162,7 +162,8 @@ def test_a_redacted_report_of_the_example_names_nobody(capsys: pytest.CaptureFix
     "arguments",
     [
         ("--zone", "anna.ek@contoso.test"), ("--playbooks", "/srv/anna.ek@contoso.test"),
-        ("--since", "CONTOSO\\anna.ek"), ("--jobs", "anna.ek@contoso.test"), ("--anna.ek@contoso.test",), ("--format", "anna.ek@contoso.test"),
+        ("--since", "CONTOSO\\anna.ek"), ("--jobs", "anna.ek@contoso.test"), ("--anna.ek@contoso.test",),
+        ("--format", "anna.ek@contoso.test"),
         ("--bundle", "/home/anna.ek/bundle"), ("--ca", "anna.ek@contoso.test"),
     ],
 )  # fmt: skip
