@@ -78,7 +78,13 @@ _HOME = re.compile(
     re.IGNORECASE,
 )
 _USER_WORD = re.compile(
-    r"\b(?:user|användare|användaren|benutzers?)\s{1,3}(?P<quote>[\"'“”„]?)(?P<name>[^\W_][\w.$’'-]{1,63})(?!\w|\s?[:=])",
+    r"\b(?:user|användare|användaren|benutzers?)[\s(\[]{1,3}(?P<quote>[\"'“”„]?)(?P<name>[^\W_][\w.$’'-]{1,63})(?!\w|\s?[:=])",
+    re.IGNORECASE,
+)
+_FIELD_WORD = re.compile(
+    r"(?:user[ _-]?(?:name|id)|principal[ _-]?name|\bupn|användarnamn(?:et)?|användar-?id|benutzername|benutzer-?id"
+    r"|device[ _-]?name|enhetsnamn(?:et)?|gerätename)(?:\s{1,3}(?:is|was|är|var|ist|war))?"
+    r"(?:[\s(\[]|->){1,4}[\"'“”„]?(?P<name>[^\W_][\w.$-]{1,63})(?!\w|\s?[:=])",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"(?<!\w)--user(?:name)?[ =](?:'(?P<quoted>[^']{1,128})'|(?P<plain>[^\s'\"]{1,128}))")
@@ -164,7 +170,7 @@ def _account(text: str, one: re.Match[str]) -> Iterator[Found]:
     name = one["name"].rstrip(".'’-~") or one["name"]
     if not domain or _FILE.search(name):
         return
-    left = domain[0].lower()
+    left = domain[0].lower().removeprefix("nt-")
     if left in SYSTEM_DOMAINS or (left in REGISTRY_PLACES and name.lower() in REGISTRY_VALUES):
         return
     start = one.start("name")
@@ -199,6 +205,9 @@ def _by_words(text: str) -> Iterator[Found]:
             end = closing if 0 < closing - start <= 128 else words_from(text, start, start + len(name))
             if text[end : end + 1] not in ("\\", "@"):
                 yield Found(start, end, "user")
+    for one in _FIELD_WORD.finditer(text):
+        if not _is_ordinary(one["name"].rstrip(".-")):
+            yield Found(one.start("name"), words_from(text, *one.span("name")), "user")
     yield from _named(_OPTION, text, "user")
     yield from _named(_ID_WORD, text, "device")
     yield from (one for one in _named(_DEVICE_WORD, text, "device") if not _is_ordinary(text[one.start : one.end]))

@@ -15,6 +15,11 @@ _SEPARATOR = re.compile(r"(?:=&gt;|=>|[:=]=|[:=：]|&gt;|>|%3[AD]|\seq(?=\s))[ \
 _LABEL = re.compile(r"(?P<before>[^\w]?)(?P<label>[^\W\d_][\w '’-]{0,48})(?:\([^()]{0,20}\))?\s{0,4}"
                     r"(?:\\{0,3}[\"'”’]|&quot;|&apos;|&#39;)?\s{0,3}\Z")  # fmt: skip
 _TAG = re.compile(r"(?:<|&lt;)(?:[\w.-]{1,40}:)?(?P<label>[\w.-]{1,60})(?:\s[^<>]{0,200})?\Z")
+# `name='upn' value=`, `"key": "UserName", "value":`, `<upn value=`.
+_PAIR = re.compile(
+    r"[\"'<](?P<label>[^\W\d_][\w .-]{1,40})\\{0,3}[\"']?[\s,]{1,8}[\"'\\]{0,4}value[\"'\\]{0,4}\s{0,3}\Z",
+    re.IGNORECASE,
+)
 _LONGEST_LABEL, _LONGEST_TAG = 60, 260
 _VALUE = re.compile(
     r"""\\+"(?P<escaped>(?:(?!\\+")[^\r\n]){1,256})
@@ -22,8 +27,8 @@ _VALUE = re.compile(
     |[“”„](?P<set>[^“”„\r\n]{1,256})
     |'(?P<single>(?:[^'\r\n]|(?<=\w)'(?=\w)){1,256})
     |&quot;(?P<entity>(?:(?!&quot;)[^\r\n]){1,256})
-    |\[(?P<list>[^\]\r\n]{1,512})
-    |(?P<plain>[^\s"'“”„<>;,|{}\[\]][^\r\n\t;,|<>"“”{}]{0,127})""",
+    |\[(?P<list>[^\]]{1,512})
+    |(?P<plain>[^\s"'“”„<>;,|{}\[\]][^\r\n\t;,|<>"“”{}\]]{0,127})""",
     re.VERBOSE,
 )
 _ELEMENT = re.compile(r"(?P<element>(?:(?!&lt;)[^<\r\n]){1,256})")
@@ -69,6 +74,9 @@ def _kind_before(text: str, separator: re.Match[str]) -> str:
     at = separator.start()
     found = _LABEL.search(text, max(0, at - _LONGEST_LABEL), at)
     kind = _kind(found["label"]) if found and found["before"] != "/" else ""
+    if found and found["label"].lower().endswith("value"):
+        pair = _PAIR.search(text, max(0, at - 2 * _LONGEST_LABEL), at)
+        kind = _kind(pair["label"]) if pair else kind
     if kind or separator[0][0] not in ">&":
         return kind
     tag = _TAG.search(text, max(0, at - _LONGEST_TAG), at)

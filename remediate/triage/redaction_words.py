@@ -12,6 +12,7 @@ def _words(text: str) -> frozenset[str]:
 
 # What stands before a colon or an equals sign, small letters only. The end of a longer label counts: `targetUserName`.
 USER_LABELS = (
+    "begärandenamn", "användarensnamn", "namederanforderung", "nameofuser", "nameoftheuser",
     "user", "users", "username", "usernames", "userid", "userids", "useridentifier", "useraccount",
     "userdisplayname", "userprincipal", "principalname", "upn", "upns", "owner", "ownername", "requester",
     "requestername", "requestor", "requestorname", "requestedby", "caller", "callername", "calledby", "account",
@@ -30,6 +31,7 @@ USER_LABELS = (
     "emailadresse", "mailadresse", "betreff", "betreffname",
 )  # fmt: skip
 DEVICE_LABELS = (
+    "enhetensnamn", "namnpåenhet", "geräts", "gerätsname", "nameofdevice", "nameofthedevice",
     "device", "devicename", "devicenames", "devices", "deviceidentifier", "devicedisplayname", "dnsname", "enhet",
     "enheten", "enhetens", "enhetsnamn", "enhetsnamnet", "gerät", "geräte", "gerätes", "gerätename", "gerätenamen",
     "geraet", "geraetename", "hostnameofdevice", "clientname", "workstation", "workstationname",
@@ -84,7 +86,7 @@ ORDINARY = _words(
 # Particles of names: ordinary words elsewhere, but a name goes on behind them.
 PARTICLES = _words("van von der den de la av af zu und och and")
 
-# Values of the registry that certutil -setreg names as `ca\X`, `policy\X` and so on ([MS-CSRA]: the configuration of a CA).
+# Values of the registry that certutil -setreg names as `ca\X`, `policy\X` and so on ([MS-CSRA]).
 REGISTRY_VALUES = _words(
     """
     usedefinedcacertinrequest requestdisposition editflags interfaceflags crlflags loglevel auditfilter kraflags

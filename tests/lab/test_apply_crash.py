@@ -80,8 +80,8 @@ def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyP
 
 def test_a_torn_line_after_a_power_cut(window: ChangeWindow) -> None:
     """The disk has lost a part of the last line: it is cut off and kept, and its action is settled by reading."""
-    one = window.again("torn")
     points = killed(window.again("whole, for its points"), 0)[1]
+    one = window.again("torn")
     assert killed(one, points.index(AFTER_2_DONE) + 1)[1][-1] == AFTER_2_DONE
     path = one.run().path / "journal.jsonl"
     whole = path.read_bytes()
