@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -65,12 +64,7 @@ RUN = Run(name="20261124T200211Z-57319ed5", folder="/runs/20261124T200211Z-57319
 APPROVAL = ApprovalDescription(digest=digest(PLAN)[:12], ticket="CHG1", approved_by="anna")
 
 
-@pytest.fixture(autouse=True)
-def _away_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("REMEDIATE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("REMEDIATE_RUNS", "runs")
+pytestmark = pytest.mark.usefixtures("away_from_settings")
 
 
 class Shut(Memory):

@@ -33,12 +33,7 @@ VALUE, RESTART = PLAN.actions
 OTHER = Held("run0", "bert", "2026-11-23T20:30:00Z")
 
 
-@pytest.fixture(autouse=True)
-def _away_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("REMEDIATE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("REMEDIATE_RUNS", "runs")
+pytestmark = pytest.mark.usefixtures("away_from_settings")
 
 
 @pytest.fixture

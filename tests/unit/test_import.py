@@ -47,11 +47,7 @@ STEP_LATER: dict[str, Any] = {"started": "2026-11-23T12:00:01Z", "finished": "20
 
 
 @pytest.fixture(autouse=True)
-def _away_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("REMEDIATE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("REMEDIATE_RUNS", "runs")
+def _handed_over(away_from_settings: None, tmp_path: Path) -> None:
     put(tmp_path, "handover/plan.json", seal(PLAN))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -35,12 +34,7 @@ COMMAND = "Restart-Service -Name CertSvc"
 APPROVAL = ApprovalDescription(digest=digest(PLAN)[:12])
 
 
-@pytest.fixture(autouse=True)
-def _away_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("REMEDIATE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("REMEDIATE_RUNS", "runs")
+pytestmark = pytest.mark.usefixtures("away_from_settings")
 
 
 def journal(*events: str, minute: int = 0) -> tuple[JournalLine, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +18,7 @@ from remediate.runs.folder import RunFolder
 from tests.unit.result_material import HOST, PLAN, disposition, make_plan, restart
 from tests.unit.test_owed import COMMAND, NOW, at_hand, host, journal, kept
 
-
-@pytest.fixture(autouse=True)
-def _away_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("REMEDIATE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("REMEDIATE_RUNS", "runs")
+pytestmark = pytest.mark.usefixtures("away_from_settings")
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
