@@ -32,7 +32,8 @@ MANY, FORKS = 20, 20
 PAIRS_OF_CANNED, PAIRS_OF_REAL = 7, 3
 REST, STARTING = 20.0, 1.0
 """Seconds: engines are started so long after a run's own were taken, and each of them needs so long at the most."""
-PACKAGES = ("ansible-core==2.19.14", f"pypsrp=={version('pypsrp')}")
+PACKAGES = ("ansible-core==2.19.14", f"pypsrp[kerberos]=={version('pypsrp')}")
+"""The same pypsrp on both sides, with Kerberos: to load that takes its time whether it is used or not."""
 INSIDE = "REMEDIATE_ANSIBLE"
 """Names, inside the lab's namespaces, the folder with Ansible's environment: from in there no registry is reached."""
 
