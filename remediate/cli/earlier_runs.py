@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from remediate.cli.kept_runs import rolled_back_by, run_of_plan
+from remediate.cli.kept_runs import restarted_elsewhere, rolled_back_by, run_of_plan
 from remediate.cli.output import one_line
 from remediate.cli.sealed_plan import Sealed
 from remediate.model.errors import RefusedError, RemediateError
@@ -66,7 +66,6 @@ def owed_told(root: Path, sealed: Sealed) -> Iterator[None]:
 
 
 def _owed(root: Path, sealed: Sealed) -> tuple[str, ...]:
-    from remediate.cli.restarted_since import restarted_elsewhere
     from remediate.engine.returned import owed_text
 
     try:

@@ -1,14 +1,18 @@
-"""Where runs are kept, and which of them belongs to a plan or bears a name."""
+"""Where runs are kept, which of them belongs to a plan or bears a name, and what one leaves of another."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remediate.model.errors import DocumentError, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from remediate.model.journal import Journal
+    from remediate.model.plan import Plan
     from remediate.runs.folder import RunFolder
 
 
@@ -37,21 +41,43 @@ def run_of_plan(root: Path, digest: str, *, source: str) -> RunFolder | None:
 
 
 def rolled_back_by(root: Path, name: str) -> str:
-    """Return the name of the last run that has begun to take that one back; empty where none has.
+    """Return the name of the last run that has begun to take that one back; empty where none has."""
+    found = [run.name for run, plan, journal in _believed(root) if takes_back(plan, journal, name)]
+    return found[-1] if found else ""
 
-    A run that cannot be read or believed is passed over.
+
+def takes_back(plan: Plan, journal: Journal, name: str) -> bool:
+    """Whether a run with this plan and journal is a rollback of the run of that name, and has begun to be one."""
+    begun = any(line.event in ("begin", "closed") for line in journal.lines)
+    return begun and plan.options.get("rollback_of") == name
+
+
+def restarted_elsewhere(root: Path, *, but: str) -> dict[str, str]:
+    """Return `restarted_by` of all runs in a folder but one: what one run owes, another may have made up for."""
+    return restarted_by((plan, journal) for run, plan, journal in _believed(root) if run.name != but)
+
+
+def restarted_by(runs: Iterable[tuple[Plan, Journal]]) -> dict[str, str]:
+    """Return for each host when the last restart began there that a run has carried out (UTC).
+
+    A journal that was edited tells nothing.
     """
+    from remediate.engine.returned import restarted
+
+    found: dict[str, str] = {}
+    for plan, journal in runs:
+        if not journal.broken:
+            found |= {host: max(at, found.get(host, "")) for host, at in restarted(plan, journal.lines).items()}
+    return found
+
+
+def _believed(root: Path) -> Iterator[tuple[RunFolder, Plan, Journal]]:
+    """Every run with its plan and journal, oldest first; what cannot be read or believed is left out."""
     from remediate.runs.folder import runs
 
-    found = ""
     for run in runs(root):
-        try:
-            of = run.plan()[0].options.get("rollback_of")
-            if of == name and any(line.event in ("begin", "closed") for line in run.journal().lines):
-                found = run.name
-        except (DocumentError, RefusedError):
-            continue
-    return found
+        with suppress(DocumentError, RefusedError):
+            yield run, run.plan()[0], run.journal()
 
 
 def run_named(root: Path, name: str) -> RunFolder:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import msgspec
 
-from remediate.cli.kept_runs import run_named, runs_root
+from remediate.cli.kept_runs import restarted_by, run_named, runs_root, takes_back
 from remediate.cli.options import logon_of, output_options, writing_options
 from remediate.cli.output import chosen, save, write_json, write_lines, write_plan
-from remediate.cli.restarted_since import restarted_by
 from remediate.model.errors import DocumentError, ExitCode, RefusedError
 from remediate.model.journal import Journal, JournalLine
 from remediate.model.plan import Plan, seal
@@ -109,8 +108,7 @@ def _rollback(read: _Read, every: list[_Read]) -> RollbackDescription | None:
     from remediate.render.applied_runs import ended
 
     for other in reversed(every):
-        begun = any(line.event in ("begin", "closed") for line in other.journal.lines)
-        if begun and other.plan and other.plan.options.get("rollback_of") == read.name:
+        if other.plan and takes_back(other.plan, other.journal, read.name):
             return RollbackDescription(run=other.name, ended=ended(other.journal))
     return None
 
