@@ -19,6 +19,8 @@ TURNED_AWAY = frozenset({"0x80070005", "HTTP 403"})
 
 LOCK_FILE = r"%ProgramData%\remediate\lock.json"
 """Where a host's lock is kept: Get-HostLockPath."""
+LOCK_SECONDS = 3600
+"""How long a lock holds that is not renewed: what a killed run leaves behind is dead by then."""
 
 
 class Drift(RefusedError):
@@ -52,7 +54,7 @@ class Lease:
     run: str
     who: str
     token: str
-    seconds: int
+    seconds: int = LOCK_SECONDS
 
 
 class Holder(Protocol):

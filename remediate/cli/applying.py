@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -172,7 +173,8 @@ class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
 def _apply(
     attempt: _Attempt, writers: dict[str, Writer], *, verify: Callable[[], Verification | None], sending: Sending
 ) -> AppliedDocument:
-    from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
+    from remediate.actions.writing import Lease
+    from remediate.engine.applying import Drifted, carry_out, read_steps, refuse_drift
     from remediate.render.applied import Run, applied
 
     plan, earlier = attempt.sealed.plan, attempt.earlier
@@ -183,10 +185,10 @@ def _apply(
         run = attempt.begun_in()
         sending.into(run)
         record = attempt.recording(run, sending.journaling(run.append))
-        window = Window(run=run.name, who=on_this_machine(attempt.by), token=run.token)
+        lease = Lease(run=run.name, who=on_this_machine(attempt.by), token=run.token or secrets.token_hex(16))
         with watch.between_actions():
             steps, code = carry_out(
-                plan, writers, window=window, record=watch.recording(record), earlier=lines, clock=_now,
+                plan, writers, lease=lease, record=watch.recording(record), earlier=lines, clock=_now,
                 stop=watch.asked,
             )  # fmt: skip
     except Drifted as error:

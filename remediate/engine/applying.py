@@ -6,17 +6,15 @@ before the next action: a `begin` without its `done` is unresolved, and the next
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 import msgspec
 
 from remediate.actions.states import REVISION, UNANSWERED, Table, before_and_after
 from remediate.actions.writing import Drift, Lease, WriteFailed, Writer
-from remediate.engine.host_locks import LOCK_SECONDS, HostLocks
+from remediate.engine.host_locks import HostLocks
 from remediate.engine.returned import owed_restarts
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import DocumentError, ExitCode, RefusedError, RemediateError
@@ -159,7 +157,9 @@ class Applying:
     def _carry_out(self, step: Step, steps: tuple[Step, ...]) -> None:
         if step.verdict == "as wanted":
             self._found_so(step)
-        elif reason := self._obstacle(step, steps):
+            return
+        self._renew([step.target])
+        if reason := self._obstacle(step, steps):
             step.detail = reason
         else:
             self._note(step, "begin")
@@ -170,7 +170,6 @@ class Applying:
         self._lost |= self._locks.renew(sorted(name for name in targets if name not in self._lost))
 
     def _obstacle(self, step: Step, steps: tuple[Step, ...]) -> str:
-        self._renew([step.target])
         if step.target in self._lost:
             return f"{step.target} was lost: {self._lost[step.target]}"
         for other in steps:
@@ -252,21 +251,11 @@ def changes_of(steps: Iterable[Step]) -> Iterator[tuple[str, str | None, str | N
             yield name, step.before.get(name), step.now.get(name), step.after[name]
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Who applies, under which run's name, the token that no other run has, and for how long (seconds) a host's lock
-    holds that is not renewed."""
-
-    run: str
-    who: str
-    token: str
-    seconds: int = LOCK_SECONDS
-
-
 def carry_out(
     plan: Plan,
     writers: Mapping[str, Writer],
     *,
-    window: Window,
+    lease: Lease,
     record: Record,
     earlier: tuple[JournalLine, ...] = (),
     clock: Clock,
@@ -278,13 +267,7 @@ def carry_out(
     and before anything is locked, so that a plan that has drifted leaves nothing behind. Raises Drifted, RefusedError
     for a lock that another run holds, and TransportError while nothing is written yet.
     """
-    with _locks(writers, window, clock) as locks:
+    with HostLocks(writers, lease, clock=clock).held() as locks:
         steps = read_steps(plan, writers, earlier)
         refuse_drift(steps)
-        return steps, Applying(writers, record, locks=locks, clock=clock, who=window.who).run(steps, stop=stop)
-
-
-def _locks(writers: Mapping[str, Writer], window: Window, clock: Clock) -> AbstractContextManager[HostLocks]:
-    token = window.token or secrets.token_hex(16)  # a run that an older version began has none
-    lease = Lease(run=window.run, who=window.who, token=token, seconds=window.seconds)
-    return HostLocks(writers, lease, clock=clock).held()
+        return steps, Applying(writers, record, locks=locks, clock=clock, who=lease.who).run(steps, stop=stop)

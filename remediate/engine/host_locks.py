@@ -16,8 +16,6 @@ from remediate.engine.schedule import Condition
 from remediate.engine.side_by_side import by_target
 from remediate.model.errors import RefusedError, RemediateError
 
-LOCK_SECONDS = 3600
-"""How long a lock holds that is not renewed: what a killed run leaves behind is dead by then."""
 _RENEWED_AFTER = 1 / 3
 """The part of its time after which a lock is renewed: the rest has to be longer than any one action, a restart too."""
 _CLEAR = f"Wait until it has ended. Where nobody is at work any more, an administrator deletes {LOCK_FILE} there."

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from remediate.actions.writing import Lease
 from remediate.engine.admission import check_identities, check_plan, check_rights
-from remediate.engine.applying import Drifted, Window, carry_out, read_steps, refuse_drift
+from remediate.engine.applying import Drifted, carry_out, read_steps, refuse_drift
 from remediate.engine.returned import standings
 from remediate.engine.undoing import undo_plan
 from remediate.model.errors import ExitCode, RefusedError
@@ -20,7 +21,7 @@ from tests.powershell.handover import HOST, defined_ca_cert, disposition, exclus
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 PLAN = make_plan(disposition(1), defined_ca_cert(2), exclusions(3), restart(4, depends_on=(1, 2)))
-WINDOW = Window(run="run1", who="CONTOSO\\anna", token="0f" * 16)
+LEASE = Lease(run="run1", who="CONTOSO\\anna", token="0f" * 16)
 
 
 def apply(
@@ -35,7 +36,7 @@ def apply(
 
     earlier, writers = tuple(journal), {HOST: memory}
     refuse_drift(read_steps(plan, writers, earlier))
-    return carry_out(plan, writers, window=WINDOW, record=record, earlier=earlier, clock=lambda: NOW, **more)[1]
+    return carry_out(plan, writers, lease=LEASE, record=record, earlier=earlier, clock=lambda: NOW, **more)[1]
 
 
 def test_everything_is_done_once_and_the_restart_comes_last() -> None:
@@ -79,7 +80,7 @@ def test_what_drifts_between_the_two_readings_refuses_all_and_gives_the_lock_bac
     refuse_drift(read_steps(PLAN, {HOST: memory}))
     memory.world[2] = {"UseDefinedCACertInRequest": "77"}
     with pytest.raises(Drifted):
-        carry_out(PLAN, {HOST: memory}, window=WINDOW, record=journal.append, clock=lambda: NOW)
+        carry_out(PLAN, {HOST: memory}, lease=LEASE, record=journal.append, clock=lambda: NOW)
     assert (memory.writes, journal, memory.held) == ([], [], None)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from remediate.actions.states import Table
 from remediate.actions.writing import Holder, Lease
-from remediate.engine.applying import Step, Window, carry_out
+from remediate.engine.applying import Step, carry_out
 from remediate.engine.host_locks import others_at_work
 from remediate.model.errors import ExitCode, RefusedError, TransportError
 from remediate.model.journal import JournalLine
@@ -43,8 +43,8 @@ class Slow(Memory):
 
 def run(host: Slow) -> tuple[tuple[Step, ...], ExitCode, list[str]]:
     journal = list[JournalLine]()
-    window = Window(run="run1", who="CONTOSO\\anna on PC7", token=MINE)
-    found = carry_out(PLAN, {HOST: host}, window=window, record=journal.append, clock=lambda: host.now)
+    lease = Lease(run="run1", who="CONTOSO\\anna on PC7", token=MINE)
+    found = carry_out(PLAN, {HOST: host}, lease=lease, record=journal.append, clock=lambda: host.now)
     return *found, [f"{line.action} {line.event}" for line in journal]
 
 
@@ -94,8 +94,8 @@ def test_hosts_that_wait_for_another_are_renewed_meanwhile() -> None:
     first = hosts[names[0]]
     assert isinstance(first, Slow)
     first.minutes = 25
-    window = Window(run="run1", who="anna", token=MINE)
-    code = carry_out(plan, hosts, window=window, record=lambda _line: None, clock=lambda: first.now)[1]
+    lease = Lease(run="run1", who="anna", token=MINE)
+    code = carry_out(plan, hosts, lease=lease, record=lambda _line: None, clock=lambda: first.now)[1]
     assert code is ExitCode.NOTHING_TO_DO
     assert [host.renewals for host in hosts.values()] == [0, 1]
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from remediate.engine.applying import Window, carry_out
+from remediate.actions.writing import Lease
+from remediate.engine.applying import carry_out
 from remediate.model.errors import DocumentError, ExitCode
 from remediate.model.journal import JournalLine
 from remediate.model.places import RegistryPlace, ServicePlace
@@ -18,7 +19,7 @@ from tests.engine.memory_writer import Memory, fails, lost
 from tests.powershell.handover import defined_ca_cert, make_plan, restart
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
-WINDOW = Window(run="run1", who="CONTOSO\\anna", token="0f" * 16)
+LEASE = Lease(run="run1", who="CONTOSO\\anna", token="0f" * 16)
 HOSTS = ("a.contoso.test", "b.contoso.test", "c.contoso.test", "d.contoso.test")
 PATIENCE = 10.0
 
@@ -46,7 +47,7 @@ def memories(breaks: dict[str, Callable[[str], None]]) -> dict[str, Memory]:
 def apply(
     plan: Plan, writers: dict[str, Memory], record: Callable[[JournalLine], None], stop: Callable[[], bool]
 ) -> ExitCode:
-    return carry_out(plan, writers, window=WINDOW, record=record, clock=lambda: NOW, stop=stop)[1]
+    return carry_out(plan, writers, lease=LEASE, record=record, clock=lambda: NOW, stop=stop)[1]
 
 
 def never() -> bool:

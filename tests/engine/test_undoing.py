@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from remediate.actions.states import REVISION, before_and_after
+from remediate.actions.writing import Lease
 from remediate.engine.admission import check_plan
-from remediate.engine.applying import Window, carry_out, read_steps
+from remediate.engine.applying import carry_out, read_steps
 from remediate.engine.undoing import undo_plan
 from remediate.model.errors import ExitCode, RefusedError
 from remediate.model.journal import Event, JournalLine
@@ -21,7 +22,7 @@ from tests.unit.result_material import HOST, disposition, make_plan, restart, te
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 PLAN = make_plan(template(1), disposition(2), restart(3))
-WINDOW = Window(run="run1", who="anna", token="0f" * 16)
+LEASE = Lease(run="run1", who="anna", token="0f" * 16)
 
 
 class Estate:
@@ -40,7 +41,7 @@ class Estate:
                 raise Killed
 
         earlier = tuple(journal)
-        return carry_out(plan, self.writers, window=WINDOW, record=record, earlier=earlier, clock=lambda: NOW)[1]
+        return carry_out(plan, self.writers, lease=LEASE, record=record, earlier=earlier, clock=lambda: NOW)[1]
 
     def rolled_back(self, back: Plan) -> Estate:
         """The same places under the numbers that the rollback has for them."""

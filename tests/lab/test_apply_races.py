@@ -22,8 +22,8 @@ import msgspec
 import pytest
 
 from remediate.actions.states import before_and_after
-from remediate.actions.writing import Drift
-from remediate.engine.applying import Drifted, Window, carry_out, changes_of, read_steps, refuse_drift
+from remediate.actions.writing import Drift, Lease
+from remediate.engine.applying import Drifted, carry_out, changes_of, read_steps, refuse_drift
 from remediate.model.errors import ExitCode
 from remediate.model.journal import JournalLine
 from remediate.model.plan import Action
@@ -48,7 +48,7 @@ ROUNDS = int(os.environ.get("REMEDIATE_RACE_ROUNDS", "60")) // 2
 """Of each kind: flags, DACL."""
 REGISTRY_ROUNDS = 10
 MEASURED = 10
-WINDOW = Window(run="r", who="CONTOSO\\anna", token="0f" * 16)
+LEASE = Lease(run="r", who="CONTOSO\\anna", token="0f" * 16)
 NOTICED = "somebody else"
 
 
@@ -71,7 +71,7 @@ def run_once(action: Action, one: DirectoryWriter) -> tuple[str, str]:
     try:
         refuse_drift(read_steps(plan, {"directory": one}))
         _, code = carry_out(
-            plan, {"directory": one}, window=WINDOW, record=journal.append,
+            plan, {"directory": one}, lease=LEASE, record=journal.append,
             clock=lambda: datetime.now(UTC),
         )  # fmt: skip
     except Drifted as error:

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from remediate.actions.states import Table
+from remediate.actions.writing import Lease
 from remediate.cli.main import main
-from remediate.engine.applying import Window, carry_out
+from remediate.engine.applying import carry_out
 from remediate.engine.checking import check_all, with_locks
 from remediate.engine.registry import every
 from remediate.engine.schedule import controllers_clock, schedule, use
@@ -149,9 +150,9 @@ def test_the_check_and_the_run_it_shows_are_told_so(tmp_path: Path) -> None:
     check = check_document(found, plan_id=digest)
     assert as_text(check_lines(check)) == _shown("  holds  "), "copy what is told"
 
-    window = Window(run="run", who="anna", token="0f" * 16)
+    lease = Lease(run="run", who="anna", token="0f" * 16)
     clock = partial(datetime.now, UTC)
-    steps, code = carry_out(plan, writers, window=window, record=lambda _line: None, clock=clock)
+    steps, code = carry_out(plan, writers, lease=lease, record=lambda _line: None, clock=clock)
     told = _shown("Plan ")
     shown_id, name = told.split()[1].rstrip(":"), told.split()[-1].rpartition("/")[2]
     assert digest.startswith(shown_id), "copy the digest"
