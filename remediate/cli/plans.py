@@ -84,10 +84,17 @@ def _asked_and_applied(made: Plan, given: dict[str, Any], *, logon: Logon) -> in
 
     sealed = Sealed(made, seal(made), digest(made), "this plan")
     click.echo(f"Digest {sealed.digest}", err=True)
-    typed = click.prompt("Type its first 12 digits to apply it now", default="", show_default=False, err=True)
+    typed = _typed("Type its first 12 digits to apply it now: ")
     given_at = utc_now()
     approval = Approval(digest=typed, ticket=given["ticket"], approved_by="typed at the terminal", given_at=given_at)
     return apply_sealed(sealed, approval, given, logon=logon, runs=given["runs"])
+
+
+def _typed(question: str) -> str:
+    """Ask a question; raises click.Abort on Ctrl-C."""
+    # Written apart: a Ctrl-C that comes while `input` writes its prompt would be seen only after the next key.
+    click.echo(question, nl=False, err=True)
+    return str(click.prompt("", prompt_suffix="", default="", show_default=False, err=True))
 
 
 @click.command(cls=TakesCodes)
