@@ -106,7 +106,7 @@ class Lab:
     @contextmanager
     def more_hosts(self, number: int, *, rest: float = 0.0) -> Iterator[list[LabHost]]:
         """Within it `number` further connectors (at most 40) answer, served by a process of their own; NTLM only.
-        `rest` is how long after one engine of a host was taken its next is started."""
+        `rest` is for measuring: how long after one engine of a host was taken its next is started, and warmed."""
         names = [f"host{one:02}" for one in range(1, number + 1)]
         accounts = [self.domain.computer_dn(name) for name in names]
         home = self.folder / "more"

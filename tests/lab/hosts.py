@@ -235,8 +235,8 @@ class LabHost:
 
 @contextmanager
 def serving(hosts: Iterable[LabHost], configuration: Path, keytab: Path, *, rest: float = 0.0) -> Iterator[None]:
-    """Serve the WinRM ports of the hosts until the end of the block. `configuration` is written; `rest` is how long
-    after one engine was taken the next is started."""
+    """Serve the WinRM ports of the hosts until the end of the block. `configuration` is written; `rest` is for
+    measuring: how long after one engine was taken the next is started, and warmed."""
     served = [host.endpoint() | {"rest": rest} for host in hosts]
     document = {"hosts": served, "users": known_users(), "keytab": str(keytab)}
     configuration.touch(mode=0o600)

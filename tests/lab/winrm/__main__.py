@@ -19,6 +19,7 @@ from tests.lab.winrm.endpoint import Endpoint
 from tests.lab.winrm.engine import Engine, Windows
 from tests.lab.winrm.server import Tls, serving
 from tests.lab.winrm.service import Service
+from tests.lab.winrm.warming import warmed
 
 HTTP, HTTPS = 5985, 5986
 
@@ -32,8 +33,12 @@ def user_file(users: dict[str, str]) -> str:
 def serve_host(stack: ExitStack, host: dict[str, Any]) -> None:
     """Open one host's ports; `stack` closes them."""
     windows = Windows(Path(host["configuration"]), host["environment"])
+
+    def new_engine() -> Engine:
+        return warmed(Engine(windows)) if host["rest"] else Engine(windows)
+
     service = Service(
-        host["name"], lambda: Engine(windows), frozenset(host["administrators"]),
+        host["name"], new_engine, frozenset(host["administrators"]),
         received=Path(host["received"]), rest=host["rest"],
     )  # fmt: skip
     stack.callback(service.close)

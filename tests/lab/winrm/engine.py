@@ -30,6 +30,10 @@ WITH_NAMES = 'mount --bind "$LAB_HOSTS" /etc/hosts && mount --bind "$LAB_NAME_SO
 WITH_OWN_NAMES = ["unshare", "--mount", "sh", "-c", WITH_NAMES, "sh"]
 """Runs a program that sees the host's own files of names in place of the machine's."""
 ACKNOWLEDGEMENT_TIMEOUT = 30
+QUIET = {"POWERSHELL_TELEMETRY_OPTOUT": "1", "NO_COLOR": "1"}
+SHORT_LIVED = {"DOTNET_TieredPGO": "0", "DOTNET_TC_CallCounting": "0"}
+"""Spares .NET compiling anew, beside the session, what was called often: that takes a second of processor time and is
+ready when the session has ended."""
 PROGRAMS = (os.environ.get("REMEDIATE_PWSH", ""), "pwsh", "/opt/pwsh-lab/pwsh")
 
 Deliver = Callable[[str, bytes], None]
@@ -53,7 +57,7 @@ class AnyEngine(Protocol):
     """What a session needs of an engine."""
 
     def attach(self, deliver: Deliver) -> None:
-        """Begin to give answers; called once."""
+        """Begin to give answers."""
 
     def data(self, guid: str, fragment: bytes, stream: str = "Default") -> None:
         """Take a PSRP fragment."""
@@ -78,7 +82,7 @@ class Engine:
             [*WITH_OWN_NAMES, program, "-NoProfile", "-NonInteractive", "-File", str(SCRIPT), *arguments],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "POWERSHELL_TELEMETRY_OPTOUT": "1", "NO_COLOR": "1", **windows.environment},
+            env={**os.environ, **QUIET, **SHORT_LIVED, **windows.environment},
         )
         theirs.close()
         self._socket, self._stream = ours, ours.makefile("rwb")
@@ -87,11 +91,13 @@ class Engine:
         self._awaited = ""
         self._alive = True
         self._deliver: Deliver = lambda guid, fragment: None
+        self._reader = threading.Thread(target=self._read, daemon=True)
 
     def attach(self, deliver: Deliver) -> None:
-        """Begin to read; called once."""
+        """Begin to read, or go on with another who is given what arrives."""
         self._deliver = deliver
-        threading.Thread(target=self._read, daemon=True).start()
+        if not self._reader.is_alive():
+            self._reader.start()
 
     def data(self, guid: str, fragment: bytes, stream: str = "Default") -> None:
         """Pass a PSRP fragment on."""
