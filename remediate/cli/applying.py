@@ -185,7 +185,8 @@ def _apply(
         run = attempt.begun_in()
         sending.into(run)
         record = attempt.recording(run, sending.journaling(run.append))
-        lease = Lease(run=run.name, who=on_this_machine(attempt.by), token=run.token or secrets.token_hex(16))
+        token = run.token or secrets.token_hex(16)  # a run that an older version began has none
+        lease = Lease(run=run.name, who=on_this_machine(attempt.by), token=token)
         with watch.between_actions():
             steps, code = carry_out(
                 plan, writers, lease=lease, record=watch.recording(record), earlier=lines, clock=_now,

@@ -24,8 +24,8 @@ import psrpcore
 
 from tests.lab.winrm.__main__ import HTTP, user_file
 from tests.lab.winrm.endpoint import Endpoint
-from tests.lab.winrm.engine import SESSION, Deliver
-from tests.lab.winrm.psrp import Asked, asked, separate, take
+from tests.lab.winrm.engine import Deliver
+from tests.lab.winrm.psrp import Asked, asked, outgoing, take
 from tests.lab.winrm.server import Server, handler
 from tests.lab.winrm.service import Service
 
@@ -118,10 +118,8 @@ class CannedEngine:
         pipeline.complete()
 
     def _flush(self) -> None:
-        while found := self._pool.data_to_send(FRAGMENT):
-            guid = str(found.pipeline_id) if found.pipeline_id else SESSION
-            for fragment in separate(found.data):
-                self._deliver(guid, fragment)
+        for guid, fragment in outgoing(self._pool, FRAGMENT):
+            self._deliver(guid, fragment)
 
 
 class FarEndpoint(Endpoint):

@@ -96,7 +96,7 @@ class Engine:
     def attach(self, deliver: Deliver) -> None:
         """Begin to read, or go on with another who is given what arrives."""
         self._deliver = deliver
-        if not self._reader.is_alive():
+        if self._reader.ident is None:
             self._reader.start()
 
     def data(self, guid: str, fragment: bytes, stream: str = "Default") -> None:

@@ -1,4 +1,5 @@
-"""PowerShell's remoting messages, read on the server's side: what a client asks for ([MS-PSRP] 2.2.2.10)."""
+"""PowerShell's remoting messages: given to a session and taken from it, and what a client asks for in them
+([MS-PSRP] 2.2.2.10)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import psrpcore
 from tests.lab.winrm.engine import SESSION
 
 FRAGMENT_HEADER = 21
+Pool = psrpcore.ClientRunspacePool | psrpcore.ServerRunspacePool
 
 
 class Asked(NamedTuple):
@@ -21,14 +23,22 @@ class Asked(NamedTuple):
     parameters: dict[str, Any]
 
 
-def take(pool: psrpcore.ServerRunspacePool, guid: str, fragment: bytes) -> Iterator[psrpcore.PSRPEvent[Any, Any]]:
+def take(pool: Pool, guid: str, fragment: bytes) -> Iterator[psrpcore.PSRPEvent[Any, Any]]:
     """Give a fragment to the session, or to one of its pipelines, and yield what is complete with it."""
     pipeline = None if guid == SESSION else uuid.UUID(guid)
-    if pipeline and pipeline not in pool.pipeline_table:
+    if pipeline and isinstance(pool, psrpcore.ServerRunspacePool) and pipeline not in pool.pipeline_table:
         psrpcore.ServerPipeline(pool, pipeline)
     pool.receive_data(psrpcore.PSRPPayload(fragment, psrpcore.StreamType.default, pipeline))
     while event := pool.next_event():
         yield event
+
+
+def outgoing(pool: Pool, size: int | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield what the session has to say: (PSGuid, fragment), of at most `size` bytes where that is given."""
+    while payload := pool.data_to_send(size):
+        guid = str(payload.pipeline_id) if payload.pipeline_id else SESSION
+        for fragment in separate(payload.data):
+            yield guid, fragment
 
 
 def asked(event: psrpcore.CreatePipelineEvent) -> list[Asked]:

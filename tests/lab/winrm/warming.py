@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import queue
-import uuid
 
 import psrpcore
 from psrpcore.types import PSInvocationState, RunspacePoolState
 
 from tests.lab.winrm.engine import SESSION, Engine
-from tests.lab.winrm.psrp import separate
+from tests.lab.winrm.psrp import outgoing, take
 
 TIMES = 2
 """Sessions; a third and fourth of them make the next one no shorter."""
@@ -50,14 +49,9 @@ class Client:
             self._engine.tell("Close", guid)
 
     def _send(self) -> None:
-        while payload := self._pool.data_to_send():
-            guid = str(payload.pipeline_id) if payload.pipeline_id else SESSION
-            for fragment in separate(payload.data):
-                self._engine.data(guid, fragment)
+        for guid, fragment in outgoing(self._pool):
+            self._engine.data(guid, fragment)
 
     def _receive(self) -> None:
-        guid, fragment = self._arrived.get(timeout=DEADLINE)
-        pipeline = None if guid == SESSION else uuid.UUID(guid)
-        self._pool.receive_data(psrpcore.PSRPPayload(fragment, psrpcore.StreamType.default, pipeline))
-        while self._pool.next_event():
-            pass
+        for _event in take(self._pool, *self._arrived.get(timeout=DEADLINE)):
+            pass  # the states of session and pipeline are what is waited for
