@@ -13,8 +13,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from remediate.engine.side_by_side import patiently, until_refused
-from remediate.facts.callers import account_of
-from remediate.facts.directory import netbios_name_of
+from remediate.facts.callers import account_of, netbios_name_of
 from remediate.facts.documents import (
     FORMAT_VERSION,
     CaDocument,

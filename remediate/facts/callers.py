@@ -5,6 +5,11 @@ One rule for whoever looks accounts up and for whoever judges their rights, so t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from remediate.facts.documents import DirectoryDocument
+
 # Built-in accounts that reach the network as the computer does (Service User Accounts, Win32; [MS-SCMR] 2.2.8).
 AS_COMPUTER = frozenset(
     {
@@ -32,3 +37,12 @@ def account_of(start_name: str, computer: str, *, domain: str) -> str | None:
         return f"{domain}\\{computer.upper()}$" if domain else None
     is_local = key.startswith((".\\", f"{computer.lower()}\\"))
     return None if not start_name or is_local or key in _ANONYMOUS else start_name
+
+
+def netbios_name_of(domain: str, document: DirectoryDocument) -> str:
+    """Return the nETBIOSName of the crossRef whose dnsRoot is the domain, else the domain as it is."""
+    for entry in document.partitions.if_known() or []:
+        names = entry.texts("nETBIOSName")
+        if names and domain.lower() in map(str.lower, entry.texts("dnsRoot")):
+            return names[0]
+    return domain

@@ -326,15 +326,6 @@ class Directory:
         raise UnknownFact(f"account {account_name}", "it was not looked up in the directory")
 
 
-def netbios_name_of(domain: str, document: DirectoryDocument) -> str:
-    """Return the nETBIOSName of the crossRef whose dnsRoot is the domain, else the domain as it is."""
-    for entry in document.partitions.if_known() or []:
-        names = entry.texts("nETBIOSName")
-        if names and domain.lower() in map(str.lower, entry.texts("dnsRoot")):
-            return names[0]
-    return domain
-
-
 def unreadable_sources(document: DirectoryDocument) -> Iterator[tuple[str, Fact[object]]]:
     """Yield (name, fact) of every part of the document that could not be read."""
     for name in ("domain", "partitions", "public_key_services", "computers", "security_principals", "broad_groups"):

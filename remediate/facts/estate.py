@@ -10,7 +10,8 @@ from functools import cached_property
 
 from remediate.adcs.thumbprint import as_thumbprint
 from remediate.facts.ca_naming import Misnamed, wrong_host, wrong_name
-from remediate.facts.directory import Directory, EnrollmentService, Principal, Template, netbios_name_of
+from remediate.facts.callers import netbios_name_of
+from remediate.facts.directory import Directory, EnrollmentService, Principal, Template
 from remediate.facts.documents import CaDocument, Failure, LogEvidence, Snapshot
 from remediate.facts.fitness import Misfit, misfits
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name

@@ -20,7 +20,7 @@ from remediate.engine.collect import (
     decode,
     enrollment_service_hosts,
 )
-from remediate.facts.directory import netbios_name_of
+from remediate.facts.callers import netbios_name_of
 from remediate.facts.documents import DirectoryDocument, Entry, Octets
 from remediate.model.errors import DocumentError, TransportError, UsageError
 from remediate.model.fact import Fact, Unreadable

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from remediate.engine.collect import connector_accounts
-from remediate.facts.callers import account_of
-from remediate.facts.directory import netbios_name_of
+from remediate.facts.callers import account_of, netbios_name_of
 from remediate.facts.documents import ConnectorDocument, DirectoryDocument, Entry, Machine, Service
 from remediate.facts.hosts import REVOKING_SERVICE, ConnectorHost
 from remediate.facts.product import PKCS_SERVICES
