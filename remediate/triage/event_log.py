@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from remediate.triage.event_fragments import flat
 from remediate.triage.event_log_chunks import (
@@ -28,12 +28,13 @@ from remediate.triage.event_log_chunks import (
     layout_of,
     records_of,
 )
+from remediate.triage.event_log_ranges import RangeOfChunks
 from remediate.triage.event_xml import event_of, wanted
 from remediate.triage.needles import Search
 from remediate.triage.records import SourceRead
 from remediate.triage.sources_origin import Item, Origin
 
-__all__ = ["KIND", "is_event_log", "is_whole", "records_of", "scan"]
+__all__ = ["KIND", "is_event_log", "is_range", "is_whole", "records_of", "scan", "scan_range"]
 
 KIND = "evtx"
 # A file of rubbish behind a good header could be damaged in every chunk that it claims to have.
@@ -55,6 +56,11 @@ def is_event_log(beginning: bytes) -> bool:
     return beginning.startswith(MAGIC) or beginning.startswith(CHUNK_MAGIC, HEADER)
 
 
+def is_range(beginning: bytes) -> bool:
+    """Whether what lies within a file begins as a range of an event log does."""
+    return beginning.startswith(CHUNK_MAGIC)
+
+
 def is_whole(file: Path, size: int) -> bool:
     """Whether all chunks that the header of a log names lie within so many bytes, and no part of one more."""
     with file.open("rb") as content:
@@ -62,14 +68,24 @@ def is_whole(file: Path, size: int) -> bool:
     return size >= HEADER + named * CHUNK and (size - HEADER) % CHUNK == 0
 
 
-def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0) -> Iterator[Item]:
-    """Yield the events that are looked for, a line for each damage, and what was read. `threads` 0: one per core."""
+def scan_range(file: Path, origin: Origin, start: int, stop: int) -> Iterator[Item]:
+    """Yield what `scan` does, of some of a log's chunks."""
+    with file.open("rb", buffering=0) as content:
+        chunks_of_it = RangeOfChunks(content, start, stop)
+        yield from scan(cast(BinaryIO, chunks_of_it), origin, threads=1, before=chunks_of_it.before)
+
+
+def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0, before: int = 0) -> Iterator[Item]:
+    """Yield the events that are looked for, a line for each damage, and what was read. `threads` 0: one per core.
+
+    `before` is how many of the log's chunks stand before the first one in the file.
+    """
     with file.open("rb", buffering=0) if isinstance(file, Path) else nullcontext(file) as content:
         layout = layout_of(content)
         if not layout.used and not layout.has_header:
             yield origin.skipped("no event log that can be read: neither its header nor a chunk is whole")
             return
-        log = _Log(origin)
+        log = _Log(origin, before)
         if layout.is_sound:
             yield from log.items(_batches(file, log, threads))
         if not layout.is_sound or log.failed or log.scanned < layout.records:
@@ -92,8 +108,8 @@ def _missing(layout: Layout, origin: Origin) -> Iterator[Item]:
 class _Log:
     """What was found in a log so far: how many records, whether the library failed, the first and the last time."""
 
-    def __init__(self, origin: Origin) -> None:
-        self._origin, self._looks = origin, _Looks(origin.search)
+    def __init__(self, origin: Origin, before: int) -> None:
+        self._origin, self._before, self._looks = origin, before, _Looks(origin.search)
         self.scanned, self.failed, self._first, self._last = 0, False, "", ""
         self._lines: list[Item] = []
         self._damaged = 0
@@ -119,7 +135,7 @@ class _Log:
         """Note what is wrong with a chunk."""
         self._damaged += 1
         if self._damaged <= _MOST_LINES:
-            self._lines.append(self._origin.skipped(f"chunk {number} is damaged: {wrong}", position=self.scanned))
+            self._lines.append(self._origin.skipped(f"chunk {self._before + number} is damaged: {wrong}"))
 
     def read(self) -> SourceRead:
         """Return what was read of the log; the library writes times as XML does."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, TypedDict, cast
 from zlib import crc32
@@ -121,7 +122,7 @@ def _read(number: int, data: bytes, claim: int) -> Chunk:
     records: list[EvtxRecord] = []
     failures: list[str] = []
     try:
-        found = records_of(io.BytesIO(_HEADER_OF_ONE + data), threads=1)
+        found = records_of(io.BytesIO(header_of(1) + data), threads=1)
     except READ_FAILURES as error:
         return Chunk(number, [], f"none of its {max(claim, 0)} records can be read: {line_of(error)}")
     for _ in range(_MOST_RECORDS):
@@ -157,13 +158,11 @@ def _claim(content: BinaryIO, number: int) -> int:
     return claim
 
 
-def _made_header() -> bytes:
-    """The header of a log of one chunk (libyal: EVTX format, 3): version 3.1, no flags."""
-    head = struct.pack("<8sQQQIHHHH76x", MAGIC, 0, 0, 1, 128, 1, 3, HEADER, 1)
+@cache
+def header_of(count: int) -> bytes:
+    """Return the header of a log of so many chunks (libyal: EVTX format, 3): version 3.1, no flags."""
+    head = struct.pack("<8sQQQIHHHH76x", MAGIC, 0, count - 1, 1, 128, 1, 3, HEADER, count)
     return (head + struct.pack("<II", 0, crc32(head))).ljust(HEADER, b"\0")
-
-
-_HEADER_OF_ONE = _made_header()
 
 
 def _number(form: str, data: bytes, at: int) -> int:

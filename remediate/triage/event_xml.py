@@ -77,7 +77,7 @@ def event_of(xml: str, origin: Origin, *, kind: str, position: int, record_id: s
     system = _system(xml)
     when = origin.moment(system.time)
     data = _values(xml)
-    message = flat(inner(inner(xml, "RenderingInfo"), "Message"))
+    message = flat(inner(inner(xml, "RenderingInfo"), "Message")) if "<RenderingInfo" in xml else ""
     return Record(
         source=origin.source,
         kind=kind,

@@ -6,8 +6,7 @@ What cannot be read is one `Skipped`, and everything else is still read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from datetime import UTC, tzinfo
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,10 @@ from remediate.triage.needles import Needles, Search
 from remediate.triage.records import Record, Skipped, SourceRead
 from remediate.triage.sources_formats import Place, items
 from remediate.triage.sources_join import joined
-from remediate.triage.sources_open import Reading, Span, Stream, opened
+from remediate.triage.sources_open import Reading, Stream
 from remediate.triage.sources_origin import Ends, Item, Origin
+from remediate.triage.sources_spans import guarded, read_span
 from remediate.triage.sources_walk import walk
-from remediate.triage.sources_zip import FAILURES
 
 __all__ = ["Item", "Needles", "Record", "Skipped", "SourceRead", "Stream", "read"]
 
@@ -44,7 +43,7 @@ def read(
 def _everything(given: tuple[Path | Stream, ...], needles: Needles, origin: Origin, jobs: int) -> Iterator[Item | Ends]:
     for entry in given:
         if isinstance(entry, Stream):
-            yield from _guarded(entry.name, partial(_stream_items, entry, origin))
+            yield from guarded(entry.name, partial(_stream_items, entry, origin))
     spans = walk((entry for entry in given if isinstance(entry, Path)), origin.search)
     if jobs <= 1:
         for span in spans:
@@ -59,26 +58,8 @@ def _stream_items(stream: Stream, origin: Origin) -> Iterator[Item | Ends]:
     return items(Reading(stream.content), origin._replace(source=stream.name), Place())
 
 
-def read_span(span: Span, origin: Origin, *, threads: int = 0) -> Iterator[Item | Ends]:
-    """Yield what comes of a file or a range of one."""
-
-    def found() -> Iterator[Item | Ends]:
-        with ExitStack() as stack:
-            reading, modified = opened(span, stack)
-            path = span.paths[0] if len(span.paths) == 1 else None
-            place = Place(path=path, modified=modified, start=span.start, threads=threads)
-            yield from items(reading, origin._replace(source=span.name), place)
-
-    yield from _guarded(span.name, found)
-
-
-def _guarded(name: str, found: Callable[[], Iterator[Item | Ends]]) -> Iterator[Item | Ends]:
-    """A source that cannot be read, or no further, becomes a line."""
-    try:
-        yield from found()
-    except FAILURES as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else error
-        yield Skipped(source=name, what=f"cannot be read, or not to its end: {said}")
+# What may have been read in ranges.
+_IN_RANGES = ("svclog", "evtx")
 
 
 def _completed(found: Iterable[Item | Ends], origin: Origin) -> Iterator[Item]:
@@ -88,7 +69,7 @@ def _completed(found: Iterable[Item | Ends], origin: Origin) -> Iterator[Item]:
     for item in found:
         if isinstance(item, Ends):
             ends.append(item)
-        elif isinstance(item, SourceRead) and item.kind == "svclog":
+        elif isinstance(item, SourceRead) and item.kind in _IN_RANGES:
             reads[item.source] = _added(reads.get(item.source), item)
         else:
             yield item

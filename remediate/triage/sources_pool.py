@@ -1,4 +1,4 @@
-"""Files side by side in several processes, of which this one is the first; a large svclog in ranges.
+"""Files side by side in several processes, of which this one is the first; a large svclog or .evtx in ranges.
 
 Processes are started with spawn, as Windows knows no other way. This one reads while they start, and whoever is done
 takes what is next. Items come through a queue of limited length, so that a slow reader of items slows the processes and
@@ -8,12 +8,10 @@ nothing piles up.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import tzinfo
 from itertools import pairwise
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.queues import Queue
@@ -22,32 +20,31 @@ from queue import Empty
 from typing import Any
 
 from remediate.triage.encoding import encoding_of
-from remediate.triage.needles import Needles, Search
-from remediate.triage.records import Record, Skipped
+from remediate.triage.event_log import is_event_log
+from remediate.triage.event_log_ranges import in_ranges
+from remediate.triage.needles import Needles
+from remediate.triage.records import Skipped
 from remediate.triage.sources_formats import kind_of
-from remediate.triage.sources_open import Span, opened
+from remediate.triage.sources_open import Reading, Span, opened
 from remediate.triage.sources_origin import Ends, Item, Origin
-from remediate.triage.svclog import KIND as SVCLOG
+from remediate.triage.sources_spans import read_span
+from remediate.triage.sources_worker import read_beside, take
 
 # Ranges as short as this keep all processes at work to the end.
-RANGE = 48 << 20
-# Below this a process costs more than it saves: it starts in a third of a second, in which one reads 100 MB.
-SMALLEST_WORK = 192 << 20
-# What is handed over at once, as items and as bytes of text, and how many such batches wait to be taken.
-_BATCH, _BATCH_BYTES, _WAITING = 256, 1 << 20, 16
+RANGE, SHORT_RANGE = 48 << 20, 8 << 20
+# Below this a process costs more than it saves: it starts in a sixth of a second, in which one reads 50 MB.
+SMALLEST_WORK = 80 << 20
+# So many batches wait to be taken.
+_WAITING = 16
 # This process looks for what others found after so many items of its own.
 _ITEMS_BETWEEN_LOOKS = 64
 _SECONDS_BETWEEN_LOOKS = 1.0
-_SECONDS_TO_END = 5.0
-_NOTHING = 1 << 30
 
 
 def side_by_side(
     spans: Iterable[Span | Skipped], needles: Needles, origin: Origin, *, jobs: int
 ) -> Iterator[Item | Ends]:
     """Yield what comes of all spans, read by `jobs` processes with this one; little is read by this one alone."""
-    from remediate.triage.sources import read_span
-
     work: list[tuple[int, Span]] = []
     for span in spans:
         if isinstance(span, Skipped):
@@ -64,22 +61,27 @@ def side_by_side(
 
 
 def _ranges(span: Span) -> list[tuple[int, Span]]:
-    """A svclog is cut anywhere; what the cuts go through is put together afterwards."""
     try:
         with ExitStack() as stack:
             reading, _ = opened(span, stack)
             size = reading.limit or 0
-            count = size // RANGE
-            if count < 2 or len(span.paths) > 1 or not _can_be_cut(reading.beginning(), span.name):
-                return [(size, span)]
+            bounds = [] if len(span.paths) > 1 or size < 2 * SHORT_RANGE else _bounds(reading, span.name, size)
     except OSError:
         return [(0, span)]
-    bounds = [size * number // count for number in range(count + 1)]
-    return [(stop - start, Span(span.paths, start, stop)) for start, stop in pairwise(bounds)]
+    if len(bounds) < 2:
+        return [(size, span)]
+    return [(stop - start, Span(span.paths, start, stop)) for start, stop in bounds]
 
 
-def _can_be_cut(beginning: bytes, name: str) -> bool:
-    return kind_of(beginning, name) == SVCLOG and encoding_of(beginning)[0] == "bytes"
+def _bounds(reading: Reading, name: str, size: int) -> list[tuple[int, int]]:
+    """A svclog is cut anywhere; what the cuts go through is put together afterwards. An .evtx is cut between chunks."""
+    beginning = reading.beginning()
+    if is_event_log(beginning):
+        return in_ranges(reading.content, size, SHORT_RANGE)
+    count = size // RANGE
+    if count < 2 or kind_of(beginning, name) != "svclog" or encoding_of(beginning)[0] != "bytes":
+        return []
+    return list(pairwise(size * number // count for number in range(count + 1)))
 
 
 class _Pool:
@@ -92,7 +94,7 @@ class _Pool:
         self._found: Queue[Any] = context.Queue(_WAITING)
         arguments = (work, needles, origin.assumed_zone, self._begun, self._found)
         self._processes: list[SpawnProcess] = [
-            context.Process(target=_worker, args=arguments, daemon=True) for _ in range(others)
+            context.Process(target=read_beside, args=arguments, daemon=True) for _ in range(others)
         ]
 
     def __enter__(self) -> _Pool:
@@ -102,18 +104,16 @@ class _Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """What they found was taken, or nobody wants it: their own way out of Python would be waited for in vain."""
         for process in self._processes:
-            process.join(_SECONDS_TO_END if len(self._ended) == len(self._work) else 0)
-            if process.is_alive():
-                process.terminate()
+            process.terminate()
+        for process in self._processes:
             process.join()
         self._found.close()
 
     def items(self) -> Iterator[Item | Ends]:
         """Yield items until everything was read, or nobody is left to read it."""
-        from remediate.triage.sources import read_span
-
-        while (task := _next(self._begun)) < len(self._work):
+        while (task := take(self._begun)) < len(self._work):
             for number, item in enumerate(read_span(self._work[task], self._origin, threads=1), 1):
                 yield item
                 if number % _ITEMS_BETWEEN_LOOKS == 0:
@@ -152,48 +152,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _end_with_the_first() -> None:
-    """A process whose parent was killed would wait for ever for somebody to take what it found."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
-
-
-def _next(begun: Synchronized[int]) -> int:
-    """Return what is to be read next, by its number. Where a process was killed while it asked, nothing more is begun,
-    and what was not is told of."""
-    if not begun.get_lock().acquire(timeout=_SECONDS_TO_END):
-        return _NOTHING
-    number = begun.value
-    begun.value = number + 1
-    begun.get_lock().release()
-    return number
-
-
-def _worker(work: list[Span], needles: Needles, zone: tzinfo, begun: Synchronized[int], found: Queue[Any]) -> None:
-    """Read one span after the other until there is none."""
-    from remediate.triage.sources import read_span
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
-    origin = Origin("", Search(needles), zone)
-    while (task := _next(begun)) < len(work):
-        for batch in _batches(read_span(work[task], origin, threads=1)):
-            found.put((task, batch))
-        found.put((task, None))
-
-
-def _batches(items: Iterable[Item | Ends]) -> Iterator[list[Item | Ends]]:
-    batch: list[Item | Ends] = []
-    size = 0
-    for item in items:
-        batch.append(item)
-        size += len(item.text) if isinstance(item, Record) else 0
-        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

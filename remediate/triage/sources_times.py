@@ -31,9 +31,10 @@ def moment(text: str, assumed_zone: tzinfo = UTC) -> Moment:
     """Return the first time in the text, NO_MOMENT where there is none or it cannot be (month 13)."""
     if _WHOLE_UTC.fullmatch(text):
         try:
-            return Moment(f"{datetime.fromisoformat(text).isoformat(timespec='milliseconds')[:23]}Z", "utc")
+            datetime.fromisoformat(text)
         except ValueError:
             return NO_MOMENT
+        return Moment(f"{text[:23]}Z", "utc")
     found = _ISO.search(text) or _SHORT.search(text)
     if found is None:
         return NO_MOMENT

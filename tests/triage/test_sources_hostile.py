@@ -14,6 +14,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,6 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediate.triage import sources_pool
+from remediate.triage.event_log_chunks import HEADER, header_of
+from remediate.triage.event_log_ranges import RangeOfChunks, in_ranges
 from remediate.triage.sources import Stream
 from tests.triage.sources_evtx import CHUNK, Event, write
 from tests.triage.sources_material import RPC, Found, found_in, trace, traces
@@ -264,6 +267,7 @@ def estate(folder: Path) -> list[Path]:
 def many_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little work is shared out too, and in many ranges."""
     monkeypatch.setattr(sources_pool, "RANGE", 100_000)
+    monkeypatch.setattr(sources_pool, "SHORT_RANGE", 2 * CHUNK)
     monkeypatch.setattr(sources_pool, "SMALLEST_WORK", 0)
 
 
@@ -276,6 +280,63 @@ def test_side_by_side_and_in_any_order_the_same(tmp_path: Path) -> None:
         assert sorted(map(repr, other.skipped)) == sorted(map(repr, one.skipped))
         assert sorted(map(repr, other.reads)) == sorted(map(repr, one.reads))
     assert len(one.records) == 50 + 2_000 + 21 + 30 + 1
+
+
+def log_of_seven_chunks(file: Path, **others: bytes) -> Path:
+    """Events in the order of time, each with a number; `others` are bytes to be found at `at_N` of the file instead."""
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    write(file, (Event(1001 + number % 2, when=began + timedelta(minutes=number)) for number in range(1_200)))
+    content = bytearray(file.read_bytes())
+    for name, data in others.items():
+        at = int(name.removeprefix("at_"))
+        content[at : at + len(data)] = data
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.usefixtures("many_ranges")
+@pytest.mark.parametrize(
+    ("damage", "ranges", "lines"),
+    [
+        ({}, 4, 0),
+        ({f"at_{HEADER + 4 * CHUNK + 20_000}": b"\0" * 4000}, 4, 1),
+        ({f"at_{HEADER + 4 * CHUNK}": b"\0" * 8}, 1, 1),
+        ({f"at_{HEADER + 6 * CHUNK}": bytes(CHUNK)}, 1, 1),
+        ({"at_0": bytes(HEADER)}, 1, 1),
+        ({"at_42": b"\x09\0"}, 1, 1),
+        ({f"at_{HEADER + 7 * CHUNK}": b"\0" * 100}, 1, 0),
+    ],
+    ids=["whole", "records", "a chunk", "an empty chunk", "no header", "two chunks are missing", "more than chunks"],
+)
+def test_an_event_log_in_ranges_is_the_same_as_whole(
+    tmp_path: Path, damage: dict[str, bytes], ranges: int, lines: int
+) -> None:
+    file = log_of_seven_chunks(tmp_path / "a.evtx", **damage)
+    with file.open("rb") as content:
+        assert len(in_ranges(content, file.stat().st_size, 2 * CHUNK)) == ranges
+    whole, shared = found_in(file), found_in(file, jobs=2)
+    assert sorted(map(repr, shared.records)) == sorted(map(repr, whole.records)) and len(whole.records) > 400
+    assert (shared.skipped, shared.reads) == (whole.skipped, whole.reads)
+    assert len(shared.skipped) == lines
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    edges=st.lists(st.integers(0, 6), min_size=2, max_size=2, unique=True).map(sorted),
+    reads=st.lists(st.tuples(st.integers(0, 8 * CHUNK), st.integers(0, 3 * CHUNK)), max_size=6),
+)
+def test_a_range_of_chunks_reads_as_a_log_of_its_own(edges: list[int], reads: list[tuple[int, int]]) -> None:
+    content = random.Random(7).randbytes(HEADER + 6 * CHUNK)
+    first, last = edges
+    start, stop = (HEADER + number * CHUNK for number in edges)
+    part = RangeOfChunks(io.BytesIO(content), start if first else 0, stop)
+    expected = header_of(last - first) + content[start:stop]
+    assert part.before == first
+    assert part.seek(0, io.SEEK_END) == len(expected)
+    buffered = io.BufferedReader(part)
+    for at, count in reads:
+        assert buffered.seek(at) == at
+        assert buffered.read(count) == expected[at : at + count]
 
 
 @pytest.mark.usefixtures("many_ranges")
