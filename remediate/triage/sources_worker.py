@@ -1,6 +1,6 @@
 """A process that reads files beside the first one, which started it: it takes one after the other until none is left.
 
-It loads no more than it needs, for the first one reads some 300 MB in the second that all the readers would take.
+It loads no reader but those of its files: it is of no use before that is done, and the first one reads meanwhile.
 """
 
 from __future__ import annotations
