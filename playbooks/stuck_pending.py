@@ -17,14 +17,11 @@ META = Meta(
     sources=("Microsoft: Certificate profile stuck as pending", "RFC 5280 6.1: self-issued certificates"),
 )
 NEXT = {
-    "0x800706BA": "rpc_server_unavailable",
+    **dict.fromkeys(("0x800706BA", "0x80094800"), "rpc_server_unavailable"),
     "0x80094015": "enrollment_policy_server_missing",
     "0x80070057": "parameter_incorrect",
-    "0x80094012": "denied_by_policy_module",
-    "0x80094011": "denied_by_policy_module",
-    "0x80094014": "denied_by_policy_module",
+    **dict.fromkeys(("0x80094011", "0x80094012", "0x80094014"), "denied_by_policy_module"),
     **dict.fromkeys(("0x80094809", "0x8009480A"), "denied_by_policy_module"),
-    "0x80094800": "rpc_server_unavailable",
     "0x80094812": "subject_email_required",
 }
 
@@ -39,6 +36,17 @@ def requests_unprocessed(connector: ConnectorHost, estate: Estate) -> Iterator[F
             advice = "Run what is named here next." if after else "Look into the connector's logs of the files' time."
             seen = connector.evidence(files.path, shows)
             yield Found("Requests lie unprocessed.", seen, advice=advice, next_playbooks=after)
+
+
+@cause("Requests lie unprocessed in the logs", reads="logs: request files of PfxRequest")
+def requests_unprocessed_in_logs(estate: Estate) -> Iterator[Found]:
+    files = estate.request_files_of_logs
+    if files.has_failed:
+        after = tuple(sorted({NEXT[code] for code in files.failure_codes if code in NEXT}))
+        weak = "Logs are a copy: the connector's own folders say what lies there now."
+        advice = "Run what is named here next." if after else "Look into the connector's logs of the files' time."
+        message = "Requests lay unprocessed when the logs were copied."
+        yield Found(message, *files.evidence, advice=advice, weak=weak, next_playbooks=after)
 
 
 @cause("No request came", reads=("connector: PfxRequest, Failed, Processing and Succeed", "Intune: PKCS profiles"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from remediate.model.errors import DocumentError
+from remediate.model.errors import DocumentError, UsageError
 
 
 def playbooks_folder() -> Path:
@@ -18,6 +18,24 @@ def playbooks_folder() -> Path:
 def scripts_folder() -> Path:
     """Return the folder of the PowerShell, with lib/ and collect/. Raises DocumentError when it is missing."""
     return _folder("scripts")
+
+
+def files_in(folder: Path, pattern: str) -> tuple[Path, ...]:
+    """Return the files right in a folder of playbooks whose names match, in the order of names.
+
+    Raises UsageError when there is no such folder, DocumentError when it may not be read: it must not pass for empty.
+    """
+    try:
+        return tuple(sorted(file for file in folder.iterdir() if file.match(pattern)))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError("there is no such folder of playbooks", where=str(folder)) from None
+    except OSError as error:
+        raise DocumentError(
+            "the folder of playbooks cannot be read",
+            where=str(folder),
+            why=error.strerror or type(error).__name__,
+            do="Check who may read it.",
+        ) from None
 
 
 def _folder(name: str) -> Path:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from remediate.cli.approvals import Approval, account, approved_line, as_kept, on_this_machine
-from remediate.cli.earlier_runs import earlier_run, owed_told
+from remediate.cli.earlier_runs import earlier_run, nothing_more, owed_told
 from remediate.cli.interrupting import Watch
 from remediate.cli.kept_runs import runs_root
 from remediate.cli.options import logon_of, writing_options
@@ -85,16 +85,17 @@ def apply_sealed(
     root, by = runs_root(runs), account(connection["user"])
     with owed_told(root, sealed):
         _check_time(sealed)
-        with alone(root, sealed.digest):
-            earlier = earlier_run(root, sealed, go_on=go_on, by=by)
-            _check_time(sealed)  # once more: whoever was asked may have taken a while to answer
-            sending = Sending()
-            with writers_of(sealed.plan, connection, logon=logon, sending=sending) as writers:
-                _admit(sealed, writers)
-                verify = partial(_verified, sealed.plan, writers, connection, logon=logon)
-                attempt = _Attempt(sealed=sealed, root=root, earlier=earlier, approval=approval, by=by)
-                document = _apply(attempt, writers, verify=verify, sending=sending)
-    return _tell(document, as_json=as_json)
+    with alone(root, sealed.digest), owed_told(root, sealed):
+        earlier = earlier_run(root, sealed, go_on=go_on, by=by)
+        _check_time(sealed)  # once more: whoever was asked may have taken a while to answer
+        sending = Sending()
+        opened = writers_of(sealed.plan, connection, logon=logon, sending=sending)
+        with nothing_more(earlier), opened as writers:
+            _admit(sealed, writers)
+            verify = partial(_verified, sealed.plan, writers, connection, logon=logon)
+            attempt = _Attempt(sealed=sealed, root=root, earlier=earlier, approval=approval, by=by)
+            document = _apply(attempt, writers, verify=verify, sending=sending)
+    return _tell(document, sealed.plan, as_json=as_json)
 
 
 def _check_time(sealed: Sealed) -> None:
@@ -237,13 +238,14 @@ def _closed(code: ExitCode) -> JournalLine:
     return JournalLine(at=utc_now(), event="closed", source="apply", detail=str(int(code)))
 
 
-def _tell(document: AppliedDocument, *, as_json: bool) -> int:
+def _tell(document: AppliedDocument, plan: Plan, *, as_json: bool) -> int:
     from remediate.render.applied import applied_lines
+    from remediate.render.reading import unanswered
 
     if as_json:
         write_json(document)
     else:
-        write_lines(applied_lines(document))
+        write_lines(applied_lines(document, unanswered=unanswered(plan)))
     return document.exit_code
 
 

@@ -13,7 +13,7 @@ import click
 from remediate.cli.kept_runs import restarted_elsewhere, rolled_back_by, run_of_plan
 from remediate.cli.output import one_line
 from remediate.cli.sealed_plan import Sealed
-from remediate.model.errors import RefusedError, RemediateError
+from remediate.model.errors import Interrupted, RefusedError, RemediateError
 from remediate.model.journal import Journal, JournalLine
 from remediate.model.plan import Plan
 from remediate.model.utc import utc_now
@@ -31,16 +31,39 @@ def earlier_run(root: Path, sealed: Sealed, *, go_on: bool, by: str) -> RunFolde
     """
     from remediate.engine.schedule import refuse
 
-    refuse(uses(root, sealed), where=sealed.where)
+    conditions = uses(root, sealed)
+    refuse(conditions, where=sealed.where)
+    for one in conditions:
+        if one.state == "differs":
+            click.echo(one_line(f"remediate: {one.told}. {one.do}"), err=True)
     run = run_of_plan(root, sealed.digest, source="apply")
     if run is None:
         return None
     journal = run.journal()
-    if journal.torn or any(line.event == "begin" for line in journal.lines):
+    if _was_begun(journal):
         _tell_broken_off(run, sealed.plan, journal)
-        _ask_to_go_on(run, go_on=go_on)
+        with nothing_more(run):
+            _ask_to_go_on(run, go_on=go_on)
         _cut_torn_line(run, by=by)
     return run
+
+
+@contextmanager
+def nothing_more(earlier: RunFolder | None) -> Iterator[None]:
+    """Say of what is interrupted within the block that nothing more was changed, where an earlier attempt had begun to.
+
+    Raises Interrupted there.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort) as error:
+        if earlier and _was_begun(earlier.journal()):
+            raise Interrupted("interrupted", do="Nothing more was changed.") from error
+        raise
+
+
+def _was_begun(journal: Journal) -> bool:
+    return journal.torn or any(line.event == "begin" for line in journal.lines)
 
 
 def uses(root: Path, sealed: Sealed) -> tuple[Condition, ...]:
@@ -52,7 +75,19 @@ def uses(root: Path, sealed: Sealed) -> tuple[Condition, ...]:
     name = run.name if run else ""
     live = use(run.journal().lines if run else (), run=name, rolled_back_by=rolled_back_by(root, name) if run else "")
     done = use_by_scripts(sealed.plan, scripts.journal().lines, run=scripts.name) if scripts else None
-    return (live, done) if done else (live,)
+    return tuple(filter(None, (live, done, _rollback(root, sealed.plan))))
+
+
+def _rollback(root: Path, plan: Plan) -> Condition | None:
+    """Return whether a rollback still takes back all that its run has written; None for any other plan."""
+    from remediate.engine.schedule import rollback
+    from remediate.runs.folder import runs
+
+    name = plan.options.get("rollback_of", "")
+    run = next((run for run in runs(root) if run.name == name), None) if name else None
+    if run is None:
+        return rollback(plan, of=name, its_plan=None) if name else None
+    return rollback(plan, of=name, its_plan=run.plan()[0], lines=run.whole_journal().lines)
 
 
 @contextmanager

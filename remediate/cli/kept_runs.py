@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 
 def runs_root(given: str | None) -> Path:
-    """Return the folder of all runs: as given, else the user's state folder."""
+    """Return the folder of all runs: as given, else the user's state folder. Raises UsageError where there is none."""
     from remediate.runs.folder import state_folder
 
-    return Path(given) if given else state_folder(os.environ, home=Path.home(), windows=os.name == "nt")
+    return Path(given) if given else state_folder(os.environ, home=_home(), windows=os.name == "nt")
+
+
+def _home() -> Path | None:
+    """The home folder of the account, None where neither the environment nor the system names one."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def run_of_plan(root: Path, digest: str, *, source: str) -> RunFolder | None:

@@ -40,6 +40,9 @@ class FactOptions(msgspec.Struct, frozen=True, kw_only=True):
     playbooks: tuple[str, ...] = ()
 
 
+# What may not be read is told by whoever reads it, as what is torn or missing is; a `-` is no file to look for.
+ANY_PATH = click.Path(readable=False, allow_dash=True)
+
 _OFFLINE = ("bundle",)
 _LIVE = ("domain", "dc", "ca", "connector", "user", "tls", "trust")
 
@@ -77,15 +80,15 @@ _TARGETS = (
     ),
 )
 _FACTS = (
-    click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="Facts from a bundle."),
+    click.option("--bundle", multiple=True, type=ANY_PATH, envvar="REMEDIATE_BUNDLE", help="Facts from a bundle."),
     *_TARGETS,
     click.option(
-        "--intune", default="", type=click.Path(), envvar="REMEDIATE_INTUNE", metavar="DIR", help="Exported profiles."
+        "--intune", default="", type=ANY_PATH, envvar="REMEDIATE_INTUNE", metavar="DIR", help="Exported profiles."
     ),
     *_CONNECTION,
 )
 _PLAYBOOKS = click.option(
-    "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
+    "--playbooks", multiple=True, type=ANY_PATH, envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
 )
 _PLANNING = (
     click.option(

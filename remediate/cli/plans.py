@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Detect and print the diff; writes nothing.")
 @click.option("--all", "every", is_flag=True, help="Every playbook, as without a name.")
 @click.option("--ticket", default="", envvar="REMEDIATE_TICKET", help="The change's number, kept with the approval.")
+@click.option("--approved-by", default="", envvar="REMEDIATE_APPROVED_BY", help="Who approved it; kept too.")
 @click.option("--runs", type=click.Path(file_okay=False), envvar="REMEDIATE_RUNS", help="Where runs are kept.")
 @fact_options
 @planning_options
@@ -86,7 +87,8 @@ def _asked_and_applied(made: Plan, given: dict[str, Any], *, logon: Logon) -> in
     click.echo(f"Digest {sealed.digest}", err=True)
     typed = _typed("Type its first 12 digits to apply it now: ")
     given_at = utc_now()
-    approval = Approval(digest=typed, ticket=given["ticket"], approved_by="typed at the terminal", given_at=given_at)
+    by = given["approved_by"] or "typed at the terminal"
+    approval = Approval(digest=typed, ticket=given["ticket"], approved_by=by, given_at=given_at)
     return apply_sealed(sealed, approval, given, logon=logon, runs=given["runs"])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from remediate.cli.codes import TakesCodes
+from remediate.cli.options import ANY_PATH
 from remediate.cli.output import write_json, write_lines
 from remediate.engine.device_logs import DEVICE_LOGS, DeviceLog
 from remediate.engine.playbook import Cause, Playbook
@@ -15,7 +16,7 @@ from remediate.render.documents import CauseDescription, PlaybookDescription, Pl
 from remediate.render.text import Line, wrap
 
 _playbooks_option = click.option(
-    "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
+    "--playbooks", multiple=True, type=ANY_PATH, envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 

@@ -12,7 +12,7 @@ import msgspec
 
 from remediate.cli.kept_runs import restarted_by, run_named, runs_root, takes_back
 from remediate.cli.options import logon_of, output_options, writing_options
-from remediate.cli.output import chosen, save, write_json, write_lines, write_plan
+from remediate.cli.output import chosen, one_line, save, write_json, write_lines, write_plan
 from remediate.model.errors import DocumentError, ExitCode, RefusedError
 from remediate.model.journal import Journal, JournalLine
 from remediate.model.plan import Plan, seal
@@ -91,7 +91,17 @@ def _described(run: RunFolder, read: _Read, *, every: list[_Read]) -> RunDescrip
         trouble=read.trouble,
         rollback=_rollback(read, every),
         elsewhere=_restarted(every, but=read.name),
+        at_work=_at_work(run, read),
     )
+
+
+def _at_work(run: RunFolder, read: _Read) -> str:
+    """Who works on a run at this moment; of one that has ended nobody does."""
+    from remediate.render.applied_runs import ended
+    from remediate.runs.folder import at_work
+
+    is_live = bool(read.journal.lines) and read.journal.lines[0].source == "apply" and ended(read.journal) is None
+    return at_work(run.path.parent, read.digest) if is_live and read.digest else ""
 
 
 def _with_what_was_altered(run: RunFolder, read: _Read) -> _Read:
@@ -135,13 +145,17 @@ def rollback(name: str, out: str | None, dry_run: bool, folder: str | None, form
     What was begun and never ended is undone too: where it was not written, nothing is. Every plan that this makes has
     a digest of its own: the one to approve is that of the file that --out names.
 
-    Exit codes: 2 there is something to undo, 3 nothing of the run is left to undo.
+    Exit codes: 2 there is something to undo, 3 nothing of the run is left to undo, or it is at work.
     """
     from remediate.engine.undoing import undo_plan
     from remediate.render.markdown import markdown
 
     run = run_named(runs_root(folder), name)
-    made = undo_plan(run.plan()[0], run.whole_journal().lines, run=run.name, now=datetime.now(UTC))
+    plan, _ = run.plan()
+    if whose := _at_work(run, _read(run)):
+        do = "Make it when that one has ended: what it writes until then has to be taken back too."
+        raise RefusedError("the run is at work", where=run.name, why=whose, do=do)
+    made = undo_plan(plan, run.whole_journal().lines, run=run.name, now=datetime.now(UTC))
     saved = out if out and not dry_run else ""
     if saved:
         save(Path(saved), seal(made))
@@ -166,6 +180,7 @@ def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> i
     from remediate.cli.detecting_again import verified
     from remediate.cli.writers import writers_of
     from remediate.render.applied import verify_document, verify_lines
+    from remediate.render.reading import unanswered
 
     root = runs_root(folder)
     plan, digest, lines, elsewhere = _plan(name, root)
@@ -176,7 +191,7 @@ def verify(name: str, folder: str | None, as_json: bool, **connection: Any) -> i
     if as_json:
         write_json(document)
     else:
-        write_lines(verify_lines(document))
+        write_lines(verify_lines(document, unanswered=unanswered(plan)))
     return document.exit_code
 
 
@@ -200,9 +215,17 @@ def _plan(name: str, root: Path) -> _Meant:
         meant = run_named(root, name)
         found, run = meant.plan(), meant.name
     every = [_read(one) for one in runs(root)]
+    _tell_trouble(one for one in every if one.name.endswith(found[1][:8]) and run in ("", one.name))
     mine = _last([one for one in every if one.digest == found[1] and run in ("", one.name)])
     told = mine.journal.lines if mine and not mine.journal.broken else ()
     return _Meant(*found, told, _restarted(every, but=mine.name if mine else ""))
+
+
+def _tell_trouble(runs: Iterable[_Read]) -> None:
+    """Say which runs of the plan cannot be believed: what they tell of restarts is left out."""
+    for one in runs:
+        if why := one.trouble or one.journal.broken:
+            click.echo(one_line(f"remediate: run {one.name} cannot be believed, and is left out: {why}"), err=True)
 
 
 def _last(found: list[_Read]) -> _Read | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from remediate.model.plan import Plan, unseal
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """A plan with its file's bytes, its digest and where it came from."""
+    """A plan with its file's bytes (but for a byte order mark), its digest and where it came from."""
 
     plan: Plan
     text: bytes
@@ -33,4 +34,4 @@ def read_sealed(path: Path) -> Sealed:
 def unsealed(text: bytes, *, where: str) -> Sealed:
     """Return the plan of a file's bytes. Raises as `read_sealed`."""
     plan, digest = unseal(text, where=where)
-    return Sealed(plan, text, digest, where)
+    return Sealed(plan, text.removeprefix(BOM_UTF8), digest, where)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from remediate.cli.options import check_hosts, live_log_options, logon_of, output_options, strength
+from remediate.cli.options import ANY_PATH, check_hosts, live_log_options, logon_of, output_options, strength
 from remediate.cli.output import chosen, write_json, write_lines
 from remediate.model.errors import RemediateError, UsageError
 from remediate.model.utc import utc_text
@@ -73,8 +73,8 @@ def _redacted(error: _Error) -> _Error:
 
 
 @click.command(cls=_Command)
-@click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="FILE...|-")
-@click.option("--bundle", multiple=True, type=click.Path(), envvar="REMEDIATE_BUNDLE", help="A bundle and its logs.")
+@click.argument("files", nargs=-1, type=ANY_PATH, metavar="FILE...|-")
+@click.option("--bundle", multiple=True, type=ANY_PATH, envvar="REMEDIATE_BUNDLE", help="A bundle and its logs.")
 @click.option(
     "--since", default="", metavar="TIME", help="Leave out what is older: 2026-11-20, 2026-11-20T08:00Z, 7d, 12h."
 )
@@ -82,9 +82,7 @@ def _redacted(error: _Error) -> _Error:
               help="The zone of local times, such as Europe/Stockholm or +01:00.")  # fmt: skip
 @click.option("--redact", is_flag=True, help="Pseudonyms for users, devices and e-mail addresses.")
 @click.option("--jobs", type=click.IntRange(0, 64), default=0, metavar="N", help="Processes that read; else as fits.")
-@click.option(
-    "--playbooks", multiple=True, type=click.Path(), envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own."
-)
+@click.option("--playbooks", multiple=True, type=ANY_PATH, envvar="REMEDIATE_PLAYBOOKS", help="A folder of your own.")
 @live_log_options
 @output_options
 @click.pass_context

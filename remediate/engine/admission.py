@@ -29,6 +29,11 @@ def check_plan(plan: Plan, digest: str, *, approved: str, now: datetime, where: 
 def check_approved(digest: str, *, approved: str, where: str) -> None:
     """Raise RefusedError unless the digest is the approved one, of which 12 digits are enough."""
     given = approved.strip().lower()
+    if 0 < len(given) < _SHORTEST and digest.startswith(given):
+        raise RefusedError(
+            "the approved digest is given too short", where=where,
+            why=f"{len(given)} of its digits, and at least {_SHORTEST} are needed", do="Give more of it, or all of it.",
+        )  # fmt: skip
     if len(given) < _SHORTEST or not digest.startswith(given):
         raise RefusedError(
             "this is not the plan that was approved", where=where, why=f"its digest is {digest}",

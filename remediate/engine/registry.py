@@ -10,7 +10,7 @@ from pathlib import Path
 from remediate.adcs.hresult import HResult
 from remediate.engine.playbook import Cause, Meta, Playbook
 from remediate.model.errors import UsageError
-from remediate.shipped import playbooks_folder
+from remediate.shipped import files_in, playbooks_folder
 
 
 def load(path: Path) -> Playbook:
@@ -55,9 +55,7 @@ def every(folders: tuple[str, ...] = ()) -> tuple[Playbook, ...]:
     """Return every shipped playbook and those of the admin's own folders, in the article's order then by name."""
     paths = sorted(playbooks_folder().glob("*.py"), key=_in_the_articles_order)
     for folder in folders:
-        if not Path(folder).is_dir():
-            raise UsageError("there is no such folder of playbooks", where=folder)
-        paths += sorted(Path(folder).glob("*.py"))
+        paths += files_in(Path(folder), "*.py")
     return tuple(load(path) for path in paths if not path.name.startswith("_"))
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from remediate.actions.writing import Writer
 from remediate.engine.returned import standings
+from remediate.engine.undoing import still_undoes
 from remediate.model.errors import RefusedError
 from remediate.model.journal import JournalLine
 from remediate.model.plan import DIRECTORY, Plan
@@ -135,3 +136,15 @@ def use_by_scripts(plan: Plan, lines: Iterable[JournalLine], *, run: str) -> Con
     else:
         what, do = "a part of the plan was carried out by scripts", "Go on with the scripts, or plan again."
     return Condition(name="use", state="refused", what=what, why=f"run {run}", do=do)
+
+
+def rollback(back: Plan, *, of: str, its_plan: Plan | None, lines: Iterable[JournalLine] = ()) -> Condition:
+    """Return whether a rollback is as old as the last thing that its run wrote; without that run nobody can tell."""
+    again = f"Make it again: remediate rollback {of} --out back.json."
+    if its_plan is None:
+        what = f"run {of}, which it takes back, is not kept here: nobody can tell whether it has gone on since"
+        return Condition(name="rollback", state="differs", what=what, do="Name its folder with --runs.")
+    if not still_undoes(back, its_plan, lines):
+        what = "the run that it takes back has written, or was taken back, since this rollback was made"
+        return Condition(name="rollback", state="refused", what=what, why=f"run {of}", do=again)
+    return Condition(name="rollback", state="holds", what=f"it takes back all that run {of} has written")

@@ -20,6 +20,7 @@ from remediate.engine.chronology import in_order
 from remediate.model.errors import RefusedError
 from remediate.model.finding import NotPlanned
 from remediate.model.journal import JournalLine
+from remediate.model.places import Place
 from remediate.model.plan import (
     PLAN_FORMAT,
     RESTART,
@@ -56,12 +57,9 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str, now: dateti
     What was begun and never ended is undone too: where it was not written, what stands there is what is wanted.
     """
     written = _written(plan, lines)
-    undoable = [action for action in reversed(plan.actions) if action.id in written]
+    undoable = _undoable(plan, written)
     if not undoable:
         raise RefusedError("nothing of it is left to undo", where=run)
-    steps = [_undo(action, written[action.id]) for action in undoable if not action.undo_missing]
-    steps += [_restart(action) for action in plan.actions if _restarts(action, undoable)]
-    numbered = [msgspec.structs.replace(step, id=number) for number, step in enumerate(steps, start=1)]
     return Plan(
         format_version=PLAN_FORMAT,
         remediate=__version__,
@@ -72,7 +70,7 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str, now: dateti
         complete=True,
         heading=(f"rollback of run {run}", *plan.heading),
         targets=plan.targets,
-        actions=tuple(msgspec.structs.replace(step, depends_on=_needs(step, numbered)) for step in numbered),
+        actions=_steps(plan, undoable, written),
         not_planned=tuple(
             NotPlanned(finding=f"{action.id}. {action.label}", why=action.undo_missing)
             for action in undoable
@@ -82,6 +80,34 @@ def undo_plan(plan: Plan, lines: Iterable[JournalLine], *, run: str, now: dateti
         lost=plan.gained,
         notes=tuple(_notes(plan, undoable, written)),
     )
+
+
+def still_undoes(back: Plan, plan: Plan, lines: Iterable[JournalLine]) -> bool:
+    """Whether a rollback takes back what its run, with this plan and these lines, has written by now: not less, because
+    the run was gone on with since, and not what was taken back already."""
+    written = _written(plan, lines)
+    steps = _steps(plan, _undoable(plan, written), written)
+    return list(map(_change, steps)) == list(map(_change, back.actions))
+
+
+def _change(action: Action) -> tuple[str, Place, State, State]:
+    return target_of(action), action.place, action.before, action.after
+
+
+def is_undoable(plan: Plan, lines: Iterable[JournalLine]) -> bool:
+    """Whether a run with this plan and these lines has left something to undo."""
+    return bool(_written(plan, lines))
+
+
+def _undoable(plan: Plan, written: dict[int, _Written]) -> list[Action]:
+    return [action for action in reversed(plan.actions) if action.id in written]
+
+
+def _steps(plan: Plan, undoable: list[Action], written: dict[int, _Written]) -> tuple[Action, ...]:
+    steps = [_undo(action, written[action.id]) for action in undoable if not action.undo_missing]
+    steps += [_restart(action) for action in plan.actions if _restarts(action, undoable)]
+    numbered = [msgspec.structs.replace(step, id=number) for number, step in enumerate(steps, start=1)]
+    return tuple(msgspec.structs.replace(step, depends_on=_needs(step, numbered)) for step in numbered)
 
 
 def _options(plan: Plan, run: str) -> dict[str, Any]:

@@ -73,8 +73,10 @@ def stands_now(
         return found
     journal = tuple(lines)
     owed = {action.id for action in owed_restarts(plan, journal, elsewhere=elsewhere)}
-    done = restarted(plan, journal) | dict(elsewhere or {})
-    return tuple(_restarted(one, found, is_owed=one.action.id in owed, is_done=one.target in done) for one in found)
+    made_up_for = {action.id for action in owed_restarts(plan, journal)} - owed
+    hosts = restarted(plan, journal)
+    done = made_up_for | {action.id for action in plan.actions if target_of(action) in hosts}
+    return tuple(_restarted(one, found, is_owed=one.action.id in owed, is_done=one.action.id in done) for one in found)
 
 
 def _restarted(one: Standing, found: Iterable[Standing], *, is_owed: bool, is_done: bool) -> Standing:

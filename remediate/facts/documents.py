@@ -316,6 +316,9 @@ class LogEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `first` and `last` are UTC, empty where no entry has a time; `hosts` are first labels in small letters; `source` is
     the file of the last entry.
+
+    Request files stand for themselves: `part` is where in PfxRequest so many of them lie (`Failed`, `Processing`),
+    `codes` the HRESULTs in them; they have no signature, and `source` is that folder: a file's name may name somebody.
     """
 
     signature: str
@@ -326,6 +329,8 @@ class LogEvidence(msgspec.Struct, frozen=True, kw_only=True):
     last: str = ""
     hosts: tuple[str, ...] = ()
     source: str = ""
+    part: str = ""
+    codes: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from remediate.facts.documents import CaDocument, Failure, LogEvidence, Snapshot
 from remediate.facts.fitness import Misfit, misfits
 from remediate.facts.hosts import CertificationAuthority, ConnectorHost, short_name
 from remediate.facts.intune import Intune, Profile, TrustedRoot
+from remediate.facts.request_files import LoggedRequestFiles
 from remediate.model.errors import UnknownFact, UsageError
 from remediate.model.finding import Evidence
 
@@ -61,7 +62,13 @@ class Estate:
     def logs_of(self, host: str = "") -> tuple[LogEvidence, ...]:
         """Return what logs show, or what they show of one host; entries that name no host may be of any."""
         label = short_name(host).lower()
-        return tuple(one for one in self.snapshot.logs if not label or not any(one.hosts) or label in one.hosts)
+        logs = (one for one in self.snapshot.logs if not one.part)
+        return tuple(one for one in logs if not label or not any(one.hosts) or label in one.hosts)
+
+    @property
+    def request_files_of_logs(self) -> LoggedRequestFiles:
+        """What request files stand among the logs, of whatever connector: they do not tell."""
+        return LoggedRequestFiles(one for one in self.snapshot.logs if one.part)
 
     @property
     def has_directory(self) -> bool:

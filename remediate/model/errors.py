@@ -53,6 +53,12 @@ class RefusedError(RemediateError):
     exit_code = ExitCode.REFUSED
 
 
+class Interrupted(RemediateError):
+    """Whoever was to go on did not want to, or pressed Ctrl-C, where more is to be said than that nothing changed."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class DocumentError(RemediateError):
     """A bundle, a collector's output or a plan is not what it should be; `where` names the file and place."""
 

@@ -7,6 +7,7 @@ and what is printed beside the plan, also those that this version does not know.
 from __future__ import annotations
 
 import hashlib
+from codecs import BOM_UTF8
 from typing import Any
 
 import msgspec
@@ -197,9 +198,12 @@ def directory_of(plan: Plan) -> TargetIdentity | None:
 
 
 def unseal(text: bytes, *, where: str) -> tuple[Plan, str]:
-    """Return (plan, digest) of a plan file. Raises DocumentError, or PlanEdited when its digest is another."""
+    """Return (plan, digest) of a plan file. Raises DocumentError, or PlanEdited when its digest is another.
+
+    The mark that Windows puts at the beginning of UTF-8 is none of the content, which is what the digest covers.
+    """
     try:
-        body = msgspec.json.decode(text)
+        body = msgspec.json.decode(text.removeprefix(BOM_UTF8))
         stated = body.pop("plan_id")
         body.pop(BESIDE, None)
         major = str(body["format_version"]).partition(".")[0]

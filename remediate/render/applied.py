@@ -6,12 +6,13 @@ from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
-from remediate.actions.states import UNANSWERED
+from remediate.actions.states import DESCRIPTOR, UNANSWERED
 from remediate.engine.applying import Step
 from remediate.engine.returned import Standing, owed_on
 from remediate.engine.verifying import OWED, Verification
 from remediate.model.finding import Finding
 from remediate.model.plan import AT_ONCE, RESTART, Action, target_of
+from remediate.render.dacl_change import dacl_beside
 from remediate.render.documents import (
     ActionStanding,
     AppliedDocument,
@@ -26,7 +27,7 @@ from remediate.render.text import Line, wrap
 _STATE = 15
 DONE = ("done", "as wanted")
 # States of which a rollback takes back what was written, or finds out that nothing was.
-UNDOABLE = ("done", "unresolved")
+_UNDOABLE = ("done", "unresolved")
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ def applied(
         takes_effect=_delays((one.action for one in done), restarted={one.target for one in done if _restarts(one)}),
         verification=described(verification) if verification else None,
         restarts_owed=tuple(dict.fromkeys(_owed(found))),
+        undoable=any(step.outcome in _UNDOABLE and not _restarts(step) for step in found),
     )
 
 
@@ -122,15 +124,22 @@ def verify_document(verification: Verification, *, plan_id: str) -> VerifyDocume
     )
 
 
-def verify_lines(document: VerifyDocument) -> Iterator[Line]:
-    """Yield where every action stands, what is still found, and what delays the effect of what stands."""
+def verify_lines(document: VerifyDocument, *, unanswered: Iterable[Finding] = ()) -> Iterator[Line]:
+    """Yield where every action stands, what is still found, and what delays the effect of what stands.
+
+    `unanswered` are the plan's findings for which it does nothing.
+    """
     yield from verification_lines(document.verification, listed=True)
+    yield from _left(document.verification, unanswered)
     if document.takes_effect:
         yield from wrap("; ".join(document.takes_effect), first="What stands takes effect ", rest="  ")
 
 
-def applied_lines(document: AppliedDocument) -> Iterator[Line]:
-    """Yield what was done, what was not and why, whether it helps, where it is kept, and what to do next."""
+def applied_lines(document: AppliedDocument, *, unanswered: Iterable[Finding] = ()) -> Iterator[Line]:
+    """Yield what was done, what was not and why, whether it helps, where it is kept, and what to do next.
+
+    `unanswered` are the plan's findings for which it does nothing: where it was verified they are named.
+    """
     done = sum(action.state in DONE for action in document.actions)
     head = f"Plan {document.plan_id[:12]}: {done} of {len(document.actions)} actions are done{_approved(document)}"
     yield from wrap(head, rest="  ", style="title")
@@ -138,6 +147,7 @@ def applied_lines(document: AppliedDocument) -> Iterator[Line]:
     yield Line("")
     if document.verification:
         yield from verification_lines(document.verification, verified="Verified", listed=False)
+        yield from _left(document.verification, unanswered)
     else:
         yield from wrap(_unverified(document), style="problem")
     if document.takes_effect:
@@ -191,6 +201,15 @@ def _found(finding: Finding, state: str) -> Iterator[Line]:
         yield from wrap(f"{one.shows}   ({one.where})", first=" " * (_STATE + 5))
 
 
+def _left(found: VerificationDescription, unanswered: Iterable[Finding]) -> Iterator[Line]:
+    """Name what nobody looked for again, because nothing of the plan mends it."""
+    told = {one.id for one in found.other_causes}
+    named = [f"{one.playbook}, {place(one.target)}" for one in unanswered if one.id not in told]
+    if named:
+        first = "Not mended by this plan, still to be done by hand or by another plan: "
+        yield from wrap("; ".join(dict.fromkeys(named)), first=first, rest="  ", style="problem")
+
+
 def _verdict(found: VerificationDescription, verified: str) -> str:
     stands = sum(one.state == "as wanted" for one in found.actions)
     told = [f"{stands} of {len(found.actions)} stand as {_wanted(found)}"]
@@ -213,7 +232,7 @@ def _wanted(found: VerificationDescription) -> str:
 def _helped(found: VerificationDescription) -> str:
     """What it says of the problems that all of it stands; a rollback looks for none."""
     if not found.rollback_of:
-        return "none of its problems is found any more"
+        return "none of the problems that it mends is found any more"
     if found.undoes_rollback:
         return "which was a rollback; whether the problems are gone was not looked for"
     return "and the problems that it had mended are expected to be back: they were not looked for"
@@ -236,7 +255,7 @@ def _next(document: AppliedDocument) -> Iterator[Line]:
         numbers = ", ".join(str(action.id) for action in document.actions if action.state == state)
         if numbers:
             yield from wrap(advice, first=f"{state} ({numbers}): ", rest="  ")
-    if any(action.state in UNDOABLE for action in document.actions):
+    if document.undoable:
         yield from wrap(f"remediate rollback {document.run} --out back.json", first="What undoes it: ", rest="  ")
 
 
@@ -249,4 +268,10 @@ def drift_lines(values: Iterable[DriftedValue]) -> Iterator[Line]:
             last = value.action
         yield from wrap(value.name, first="    ")
         for word, shown in (("approved", value.approved), ("now", value.now), ("wanted", value.wanted)):
-            yield from wrap("absent" if shown is None else shown, first=f"      {word:<10}")
+            yield from _drifted_value(value, word, shown)
+
+
+def _drifted_value(value: DriftedValue, word: str, shown: str | None) -> Iterator[Line]:
+    lines = dacl_beside(shown, value.approved) if shown and value.name == DESCRIPTOR else (shown,)
+    for number, text in enumerate(lines):
+        yield from wrap("absent" if text is None else text, first=f"      {'' if number else word:<10}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from remediate.engine.returned import owed_on, owed_restarts, standings
+from remediate.engine.undoing import is_undoable
 from remediate.model.errors import ExitCode
 from remediate.model.journal import Journal
 from remediate.model.plan import Plan, target_of
-from remediate.render.applied import DONE, UNDOABLE, Run, action_lines, standing
+from remediate.render.applied import DONE, Run, action_lines, standing
 from remediate.render.documents import (
     ApprovalDescription,
     RollbackDescription,
@@ -28,9 +29,10 @@ def run_description(
     trouble: str = "",
     rollback: RollbackDescription | None = None,
     elsewhere: Mapping[str, str] | None = None,
+    at_work: str = "",
 ) -> RunDescription:
     """Return a run. `plan` is None where it cannot be believed, and `trouble` says why. `elsewhere` is when other runs
-    have restarted services, as `owed_restarts` has it."""
+    have restarted services, as `owed_restarts` has it; `at_work` who works on it at this moment."""
     first = journal.lines[0] if journal.lines else None
     owed = owed_restarts(plan, journal.lines, elsewhere=elsewhere) if plan else ()
     reasons = (trouble, journal.broken, "its last line was not written to its end" if journal.torn else "")
@@ -49,6 +51,8 @@ def run_description(
         sent=tuple(_sent(journal)),
         restarts_owed=tuple(target_of(action) for action in owed),
         rollback=rollback,
+        undoable=bool(plan and is_undoable(plan, journal.lines)),
+        at_work=at_work,
     )
 
 
@@ -76,6 +80,8 @@ _ENDED: dict[int, str] = {
 def _end(run: RunDescription) -> str:
     if run.ended is not None:
         return _ENDED.get(run.ended, f"ended with {run.ended}")
+    if run.at_work:
+        return f"at work now ({run.at_work})"
     return "came back from scripts" if run.source == "import" else "not ended"
 
 
@@ -96,6 +102,8 @@ def _run(run: RunDescription) -> Iterator[Line]:
     yield from wrap(text, first=f"{run.run}  ", rest="    ")
     if run.trouble:
         yield from wrap(f"cannot be believed: {run.trouble}", first="    ", style="refused")
+    if run.at_work:  # what it has begun it may end, and a restart is its own affair
+        return
     unresolved = [action for action in run.actions if action.state == "unresolved"]
     if unresolved:
         numbers = ", ".join(f"{action.id} on {action.target}" for action in unresolved)
@@ -138,9 +146,9 @@ def _approval_rows(approval: ApprovalDescription) -> Iterable[tuple[str, str]]:
 
 
 def _next(run: RunDescription) -> Iterator[Line]:
-    if run.trouble:
+    if run.trouble or run.at_work:
         return
     if run.source == "apply" and run.ended is None and run.rollback is None:
         yield from wrap("To go on: remediate apply the same plan again; it reads every target first.", rest="  ")
-    if run.rollback is None and any(action.state in UNDOABLE for action in run.actions):
+    if run.rollback is None and run.undoable:
         yield from wrap(f"What undoes it: remediate rollback {run.run} --out back.json", rest="  ")

@@ -149,7 +149,7 @@ class AppliedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`remediate apply --json`: the run, what became of each action, and the verification, which is absent where the
     run stopped part-way. `state` is `done`, `as wanted`, `failed`, `unresolved` or `not reached`; `takes_effect` names
     what delays the effect of what was done, `restarts_owed` the hosts whose CertSvc was to be restarted after what was
-    written, and was not."""
+    written, and was not; `undoable` is whether a rollback has something to take back."""
 
     run: str
     folder: str
@@ -160,6 +160,7 @@ class AppliedDocument(msgspec.Struct, frozen=True, kw_only=True):
     takes_effect: tuple[str, ...]
     verification: VerificationDescription | None
     restarts_owed: tuple[str, ...] = ()
+    undoable: bool = False
 
 
 class TargetStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,8 +250,9 @@ class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
 
     `trouble` tells why the run cannot be believed, empty when all is well. `actions` stand in the order of the plan.
     `restarts_owed` are hosts whose CertSvc no run has restarted since this one wrote its configuration; `rollback` is
-    the last run that took this one back, or part of it. `approval` is the latest of `approvals`, under which the
-    attempts of the run began, oldest first.
+    the last run that took this one back, or part of it; `undoable` is whether one has something to take back, and
+    `at_work` who works on the run at this moment, empty for nobody. `approval` is the latest of `approvals`, under
+    which the attempts of the run began, oldest first.
     """
 
     run: str
@@ -267,6 +269,8 @@ class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
     restarts_owed: tuple[str, ...] = ()
     rollback: RollbackDescription | None = None
     approvals: tuple[ApprovalDescription, ...] = ()
+    undoable: bool = False
+    at_work: str = ""
 
 
 class RunsDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,6 +97,12 @@ def unattached(plan: Plan) -> tuple[Action, ...]:
     return tuple(action for action in plan.actions if not named & set(action.because))
 
 
+def unanswered(plan: Plan) -> tuple[Finding, ...]:
+    """Return the findings that no action of the plan answers, what several playbooks know of one target as one."""
+    answered = {name for action in plan.actions for name in action.because}
+    return tuple(finding for finding in _told_once(plan) if finding.id not in answered)
+
+
 def _refused_ids(plan: Plan) -> set[str]:
     return {item.finding for item in plan.refused if not item.overridden}
 

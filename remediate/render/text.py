@@ -5,7 +5,6 @@ A foreign string (a template's name, an event's text) can neither move the curso
 
 from __future__ import annotations
 
-import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -29,8 +28,6 @@ _SGR = {
     "remove": "31",
     "muted": "2",
 }
-
-_BREAKABLE = re.compile(r"(?<=[\\/,;])")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -69,15 +66,19 @@ def _visible_character(character: str) -> str:
 
 
 def wrap(text: str, *, first: str = "", rest: str | None = None, style: str = "plain") -> Iterator[Line]:
-    """Yield the text in lines of at most `width`, the first behind `first`, the others behind `rest` (blanks)."""
+    """Yield the text in lines of at most `width`, the first behind `first`, the others behind `rest` (blanks).
+
+    A word that is longer than a line (a path, a SID, a digest) stays whole and goes beyond it: it is to be copied.
+    """
     behind = " " * len(first) if rest is None else rest
-    words = _fitting_words(visible(text), width() - max(len(first), len(behind)))
+    label, words = _beginning(first, behind), visible(text)
     lines = textwrap.wrap(
-        words,
+        first[len(label) :] + words,
         width(),
-        initial_indent=first,
+        initial_indent=label,
         subsequent_indent=behind,
         break_on_hyphens=False,
+        break_long_words=False,
         drop_whitespace=True,
         replace_whitespace=False,
     )
@@ -85,19 +86,9 @@ def wrap(text: str, *, first: str = "", rest: str | None = None, style: str = "p
         yield Line(line, style)
 
 
-def _fitting_words(text: str, room: int) -> str:
-    """Break words that are longer than a line behind a path's or a name's separator, where there is one."""
-    return re.sub(rf"\S{{{room + 1},}}", lambda word: " ".join(_pieces(word.group(), room)), text)
-
-
-def _pieces(word: str, room: int) -> Iterator[str]:
-    piece = ""
-    for part in _BREAKABLE.split(word):
-        if piece and len(piece) + len(part) > room:
-            yield piece
-            piece = ""
-        piece += part
-    yield piece
+def _beginning(first: str, behind: str) -> str:
+    """What no line ends behind: `first`; where there is more room behind the others, its blanks alone."""
+    return first if len(behind) >= len(first) else first[: len(first) - len(first.lstrip())]
 
 
 def beside(left: str, right: str, *, column: int = 74, style: str = "plain") -> Iterator[Line]:

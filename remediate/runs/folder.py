@@ -23,11 +23,11 @@ from pathlib import Path
 
 import msgspec
 
-from remediate.model.errors import DocumentError, RefusedError
+from remediate.model.errors import DocumentError, RefusedError, UsageError
 from remediate.model.journal import Journal, JournalLine, Tail, behind, continued, end_of, read_journal, tail_of
 from remediate.model.plan import Plan, unseal
 from remediate.runs.disk import append_whole, overwrite, sync_folder, write_whole
-from remediate.runs.lock import held
+from remediate.runs.lock import held, owner
 
 APPROVAL_FILE, TORN_FILE = "approval.json", "journal.torn"
 PLAN_FILE, JOURNAL_FILE, END_FILE, RESULTS = "plan.json", "journal.jsonl", "journal.end", "results"
@@ -40,11 +40,18 @@ _READ = "See who may read it; where it is gone, put the folder back from a copy.
 _State = tuple[tuple[int, int, int, int], ...]
 
 
-def state_folder(environment: Mapping[str, str], *, home: Path, windows: bool) -> Path:
-    """Return where runs are kept unless told otherwise: %LOCALAPPDATA%, or $XDG_STATE_HOME or ~/.local/state."""
-    if windows:
-        return Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local") / "remediate" / "runs"
-    return Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "remediate" / "runs"
+def state_folder(environment: Mapping[str, str], *, home: Path | None, windows: bool) -> Path:
+    """Return where runs are kept unless told otherwise: %LOCALAPPDATA%, or $XDG_STATE_HOME or ~/.local/state.
+
+    Raises UsageError where the environment names none and there is no home.
+    """
+    name, below = ("LOCALAPPDATA", "AppData/Local") if windows else ("XDG_STATE_HOME", ".local/state")
+    given = environment.get(name)
+    if not given and home is None:
+        own = "USERPROFILE" if windows else "HOME"
+        why = "this account has no home folder"
+        raise UsageError("the folder of runs cannot be found", why=why, do=f"Set {own}, or give --runs DIR.")
+    return Path(given or (home or Path()) / below) / "remediate" / "runs"
 
 
 class RunFolder:
@@ -260,7 +267,16 @@ def alone(root: Path, digest: str) -> AbstractContextManager[None]:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _failed("cannot be made", root, error, do=_ELSEWHERE) from error
-    return held(root / f".{digest[:16]}.lock")
+    return held(_lock(root, digest))
+
+
+def at_work(root: Path, digest: str) -> str:
+    """Return who works on a run of the plan at this moment; empty for nobody."""
+    return owner(_lock(root, digest))
+
+
+def _lock(root: Path, digest: str) -> Path:
+    return root / f".{digest[:16]}.lock"
 
 
 def _fill(folder: Path, *, sealed: bytes, opened: JournalLine) -> None:

@@ -42,6 +42,20 @@ def held(path: Path, *, wait: float = _WAIT, do: str = "Name another folder with
         _give_back(path, handle)
 
 
+def owner(path: Path) -> str:
+    """Return whose the lock is, empty when nobody holds it. One that was left behind here is nobody's; of another
+    machine's process nobody can tell whether it lives."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        is_free = _left_here(handle, path) and _hold(handle) is True
+        return "" if is_free else _owner(path) or "a process that begins"
+    finally:
+        os.close(handle)
+
+
 def _take(path: Path, wait: float, do: str) -> int:
     deadline = time.monotonic() + wait
     while True:
@@ -105,8 +119,8 @@ def _left_here(handle: int, path: Path) -> bool:
     if (known.st_ino, known.st_dev) != (now.st_ino, now.st_dev):
         return False
     os.lseek(handle, 0, os.SEEK_SET)
-    owner = os.read(handle, 200).decode("utf-8", "replace")
-    return f" on {platform.node()} since " in owner if owner else time.time() - now.st_mtime > _MAKING
+    whose = os.read(handle, 200).decode("utf-8", "replace")
+    return f" on {platform.node()} since " in whose if whose else time.time() - now.st_mtime > _MAKING
 
 
 def _hold(handle: int) -> bool | None:
@@ -127,10 +141,10 @@ def _hold(handle: int) -> bool | None:
 
 
 def _sign(handle: int) -> None:
-    owner = f"process {os.getpid()} on {platform.node()} since {utc_now()}"
+    whose = f"process {os.getpid()} on {platform.node()} since {utc_now()}"
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
-    os.write(handle, owner.encode("utf-8", "replace"))
+    os.write(handle, whose.encode("utf-8", "replace"))
 
 
 def _give_back(path: Path, handle: int) -> None:
@@ -145,12 +159,17 @@ def _give_back(path: Path, handle: int) -> None:
 
 def _taken(path: Path) -> RefusedError:
     """The error that says whose lock it is, and whether it looks left behind."""
-    owner, age = "", 0.0
+    whose, age = _owner(path), 0.0
     with suppress(OSError):
-        owner = path.read_bytes()[:200].decode("utf-8", "replace")
         age = time.time() - path.stat().st_mtime
     if age > _LEFT_BEHIND:
         do = "If that process is gone, delete this file and run it again."
-        return RefusedError("a lock was left behind here", where=str(path), why=owner, do=do)
+        return RefusedError("a lock was left behind here", where=str(path), why=whose, do=do)
     do = "Run it again when that one has ended."
-    return RefusedError("another remediate is at work here", where=str(path), why=owner, do=do)
+    return RefusedError("another remediate is at work here", where=str(path), why=whose, do=do)
+
+
+def _owner(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_bytes()[:200].decode("utf-8", "replace")
+    return ""

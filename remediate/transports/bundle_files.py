@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ LARGEST_TOGETHER: Final = 1 << 30
 """Bytes of all files of one path, uncompressed."""
 MOST: Final = 10_000
 """Files of one path, whatever they are: an estate has a few, and profiles a few hundred."""
+_LOGS: Final = "logs"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -57,7 +59,10 @@ def files_of(path: Path) -> list[File]:
         return list(_files(path, _Budget(path)))
     except OSError as error:
         raise DocumentError(
-            "it could not be read", where=str(path), why=error.strerror or type(error).__name__, do="Check the path."
+            "it could not be read",
+            where=str(error.filename or path),
+            why=error.strerror or type(error).__name__,
+            do="Check the path.",
         ) from None
 
 
@@ -72,7 +77,7 @@ def _files(path: Path, budget: _Budget) -> Iterator[File]:
         what = "it is neither a file nor a folder" if path.exists() else "it does not exist"
         raise DocumentError(what, where=str(path), do="Check the path.")
     for one in sorted(_all_below(path, budget)):
-        if "logs" in (part.lower() for part in one.relative_to(path).parts[:-1]):
+        if _LOGS in (part.lower() for part in one.relative_to(path).parts[:-1]):
             continue  # logs may be large, and triage reads them
         if one.is_file() and one.suffix.lower() == ".zip":
             yield from _members(one, budget)
@@ -81,9 +86,16 @@ def _files(path: Path, budget: _Budget) -> Iterator[File]:
 
 
 def _all_below(path: Path, budget: _Budget) -> Iterator[Path]:
-    for one in path.rglob("*"):
-        budget.count()
-        yield one
+    """Everything below a folder. One that may not be entered is no empty one, unless it holds logs alone."""
+
+    def fails(error: OSError) -> None:
+        if _LOGS not in (part.lower() for part in Path(error.filename).relative_to(path).parts):
+            raise error
+
+    for folder, folders, files in os.walk(path, onerror=fails):
+        for name in (*folders, *files):
+            budget.count()
+            yield Path(folder, name)
 
 
 def _file(path: Path, root: Path, budget: _Budget) -> File:
@@ -100,7 +112,7 @@ def _members(path: Path, budget: _Budget) -> Iterator[File]:
             wanted = [one for one in archive.infolist() if not one.is_dir()]
             for member in wanted:
                 _check(member, path)
-            wanted = [one for one in wanted if "logs" not in one.filename.lower().replace("\\", "/").split("/")[:-1]]
+            wanted = [one for one in wanted if _LOGS not in one.filename.lower().replace("\\", "/").split("/")[:-1]]
             for member in wanted:
                 budget.spend(member.file_size, f"{path}: {member.filename}")
             for member in sorted(wanted, key=lambda one: one.filename):

@@ -32,6 +32,8 @@ READ_ONLY: Final = "1.2.840.113556.1.4.1920"
 DACL_ONLY: Final = 4
 # A domain controller ends a connection that is idle for 900 seconds (MaxConnIdleTime, [MS-ADTS] 3.1.1.3.4.6).
 IDLE: Final = 300.0
+# [RFC 4511] A.2: noSuchObject.
+_NO_SUCH_OBJECT: Final = "LDAP 32"
 # [RFC 4511] A.2: timeLimitExceeded, unavailable, other. The server is in trouble, so its word is not enough.
 _IN_DOUBT: Final = frozenset({"LDAP 3", "LDAP 52", "LDAP 80"})
 _WIN32: Final = re.compile(r"([0-9A-Fa-f]{8}): ")
@@ -91,14 +93,20 @@ class WritableController:
         return next(iter(self._connection().root_dse.texts("defaultNamingContext")), "")
 
     def read(self, dn: str, attributes: Sequence[str]) -> Entry:
-        """Read one object; of its descriptor the DACL alone."""
-        dacl = DESCRIPTOR in attributes
-        with self._exchange() as here:
-            found = here.search(dn, ANYTHING, attributes=attributes, scope=BASE, descriptors=dacl, sd_flags=DACL_ONLY)
+        """Read one object; of its descriptor the DACL alone. Raises RefusedError where it is gone or cannot be seen."""
+        dacl, found = DESCRIPTOR in attributes, []
+        try:
+            with self._exchange() as here:
+                found = here.search(
+                    dn, ANYTHING, attributes=attributes, scope=BASE, descriptors=dacl, sd_flags=DACL_ONLY
+                )
+        except TransportError as error:
+            if error.code != _NO_SUCH_OBJECT:
+                raise
         if len(found) != 1:
-            what = "there is no such object, or this account may not see it"
-            do = "Plan again, or give the account the right to read it."
-            raise TransportError(what, where=f"{dn} on {self.host}", do=do, code="LDAP 32")
+            what = "there is no such object any more, or this account may not see it"
+            do = "Look what became of it, then plan again; or give the account the right to read it."
+            raise RefusedError(what, where=f"{dn} on {self.host}", why=_NO_SUCH_OBJECT, do=do)
         return found[0]
 
     def time(self) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -57,6 +58,8 @@ _FIELDS: Mapping[str, str] = {
 GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _LABELLED = re.compile(r"(?<![\w-])([a-z][a-z ]{1,30}?)\s?[:=]\s*['\"“”<]?([^\r\n;,'\"“”<>]{1,256})", re.IGNORECASE)
+# It ends every value, and events of one kind share what stands between two of them.
+_PART, _MOST_REMEMBERED = ";", 256
 _DEVICE = re.compile(rf"\bdevice\s?id[\s:='\"]+({GUID}|(?=\w*\d)[\w.-]{{4,64}})", re.IGNORECASE)
 # The name of a request's file may begin with an address: an underscore and the file's own suffix end it.
 _LABEL = r"[^\W_](?:[^\W_]|-){0,62}"
@@ -65,16 +68,17 @@ _MAIL = re.compile(
     re.IGNORECASE,
 )
 _THUMBPRINT = re.compile(r"\bthumbprint\W{1,4}([0-9a-f]{40})\b", re.IGNORECASE)
-_REQUEST = re.compile(
-    r"\b(?:certificate request|zertifikatanforderung|(?:denied|left|for) request|die anforderung) (\w{1,32})\b",
-    re.IGNORECASE,
-)
+_REQUEST_WORDS = (
+    "certificate request ", "zertifikatanforderung ", "denied request ", "left request ", "for request ",
+    "die anforderung ",
+)  # fmt: skip
+_REQUEST = re.compile(rf"\b(?:{'|'.join(_REQUEST_WORDS)})(\w{{1,32}})\b", re.IGNORECASE)
 _WORDS = ("user", "upn", "ca name", "caname", "authority", "template", "request", "subject", "device", "thumbprint")
 _PATTERNS = (
     ("device", _DEVICE, ("device",)),
     ("user", _MAIL, ("@",)),
     ("thumbprint", _THUMBPRINT, ("thumbprint",)),
-    ("request", _REQUEST, ("request", "anforderung")),
+    ("request", _REQUEST, _REQUEST_WORDS),
 )
 # Accounts of services, which write events and ask for nothing themselves; in Swedish it is NT INSTANS\\SYSTEM.
 _SERVICE = re.compile(
@@ -120,12 +124,23 @@ def _is_a_devices_own(record: Record) -> bool:
 def _told(record: Record, lowered: str) -> dict[str, str]:
     """What a text says. A pattern is tried only where its word stands: most entries have none of them."""
     text, labelled = record.text, any(word in lowered for word in _WORDS)
-    pairs: Iterable[tuple[str, str]] = _LABELLED.findall(text) if labelled else ()
+    parts = text.split(_PART) if labelled else ()
+    pairs = (pair for part in parts for pair in _labelled(part))
     seen = _named(pair for pair in pairs if not (record.event_id and _is_of_the_header(*pair)))
     for field, pattern, words in _PATTERNS:
         if any(word in lowered for word in words):
             seen[field] = _first(pattern, text) or seen.get(field, "")
     return {field: value for field, value in seen.items() if value}
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _labelled(part: str) -> tuple[tuple[str, str], ...]:
+    return tuple(_LABELLED.findall(part))
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _field_of(name: str) -> str:
+    return _FIELDS.get(re.sub(r"[^a-z]", "", name.lower()), "")
 
 
 def _is_of_the_header(name: str, value: str) -> bool:
@@ -137,7 +152,7 @@ def _is_of_the_header(name: str, value: str) -> bool:
 def _named(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
-        field = _FIELDS.get(re.sub(r"[^a-z]", "", name.lower()))
+        field = _field_of(name)
         if field and value.strip() and not (field == "user" and _SERVICE.fullmatch(value.strip())):
             found.setdefault(field, value.strip())
     return found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from msgspec.structs import replace
+
+from remediate.triage import request_files
 from remediate.triage.bounded import Histogram, Latest, Seen, moment, seconds
 from remediate.triage.correlation import Subject, key_of, subject_of
 from remediate.triage.records import Record, Skipped, SourceRead
@@ -20,12 +23,15 @@ LONGEST_PROOF = 400
 _TO_THE_SECOND = frozenset({"event-csv", "text"})
 # An entry that names a device follows its reason within so many bytes of a svclog, or lines, or events. There are no
 # more processes than ranges of a source are in hand at a time.
-_NEAR, _MOST_PLACES, _MOST_THREADS = 65_536, 64, 256
+_NEAR, _MOST_PLACES, _MOST_THREADS, _MOST_WAITING = 65_536, 64, 256, 2000
 # Codes that nothing knows: what has more of them is no log of certificates, and their row could not be read.
 MOST_UNKNOWN = 500
 # A time written in a zone that is not known is off by whole quarters of an hour, at most a day.
 _QUARTER, _DAY = 900, 86_400
 _LONGEST_REMEMBERED, _MOST_REMEMBERED = 600, 2000
+
+
+_Thread = tuple[str, str]
 
 
 class Witness:
@@ -89,6 +95,7 @@ class Fold:
         self.sources: list[Source] = []
         self.unread: list[Skipped] = []
         self.seen = Seen()
+        self.request_files: dict[str, request_files.Part] = {}
         self._unknown: set[Symptom] = set()
         self._open: dict[str, _OpenSource] = {}
         self._texts: dict[str, tuple[tuple[Symptom, ...], Subject]] = {}
@@ -100,11 +107,16 @@ class Fold:
         elif isinstance(item, Skipped):
             self.unread.append(item)
         else:
-            self.sources.append(_closed(item, self._open.pop(item.source, _OpenSource())))
+            source = self._open.pop(item.source, _OpenSource())
+            for symptom, told, subject in source.across_seams():
+                self.tallies[symptom].add_request(told, subject)
+            self.sources.append(_closed(item, source))
 
     def _add_record(self, record: Record) -> None:
         if self.since and record.when and moment(record.when) < moment(self.since):
             return
+        if record.kind == request_files.KIND:
+            self.request_files.setdefault(record.data["folder"], request_files.Part()).add(record)
         shown, subject = self._judged(record)
         if not shown:
             return
@@ -154,8 +166,10 @@ class Fold:
         reasons = tuple(symptom for symptom in symptoms if symptom.kind in ("problem", "warning", "unknown"))
         before = source.before(record, reasons if not subject.device else ())
         if not reasons and subject.device:
-            for symptom in before:
+            for symptom in before or ():
                 self.tallies[symptom].add_request(record, subject)
+            if before is None:
+                source.waits(record, subject)
 
     def _is_copy(self, record: Record, subject: Subject) -> bool:
         """Whether the same event was read before: by its record ID, or by time, host and text.
@@ -189,10 +203,11 @@ class _OpenSource:
     def __init__(self) -> None:
         self.matched = 0
         self.zones: set[str] = set()
-        self._threads: dict[tuple[str, str], list[tuple[int, tuple[Symptom, ...]]]] = {}
+        self._threads: dict[_Thread, list[tuple[int, tuple[Symptom, ...]]]] = {}
+        self._waiting: list[tuple[_Thread, Record, Subject]] = []
 
-    def before(self, record: Record, reasons: tuple[Symptom, ...]) -> tuple[Symptom, ...]:
-        """Return the reasons of the entry right before, and note those of this one.
+    def before(self, record: Record, reasons: tuple[Symptom, ...]) -> tuple[Symptom, ...] | None:
+        """Return the reasons of the entry right before, None where there is none near, and note those of this one.
 
         Threads write in between each other, so the entry before is that of the same thread. Entries of ranges of one
         source that are read side by side come interleaved: so many places are remembered as ranges may be in hand, and
@@ -201,20 +216,37 @@ class _OpenSource:
         places = self._places(record)
         at = bisect_right(places, record.position, key=lambda place: place[0])
         near = at > 0 and record.position - places[at - 1][0] <= _NEAR
-        found = places.pop(at - 1)[1] if near else ()
+        found = places.pop(at - 1)[1] if near else None
         places.insert(at - near, (record.position, reasons))
         if len(places) > _MOST_PLACES:
             del places[0]
         return found
 
+    def waits(self, record: Record, subject: Subject) -> None:
+        """Keep an entry before which nothing came: what stands there may be the end of a range that is still read."""
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.append((_thread(record), replace(record, text="", data={}), subject))
+
+    def across_seams(self) -> Iterator[tuple[Symptom, Record, Subject]]:
+        """Yield the reasons that came later than the entry behind them, with that entry, once all has come."""
+        for thread, record, subject in self._waiting:
+            places = self._threads.get(thread, [])
+            at = bisect_left(places, record.position, key=lambda place: place[0])
+            if at > 0 and record.position - places[at - 1][0] <= _NEAR:
+                yield from ((symptom, record, subject) for symptom in places[at - 1][1])
+
     def _places(self, record: Record) -> list[tuple[int, tuple[Symptom, ...]]]:
         """What is remembered of the record's thread; the thread that was quiet longest is forgotten."""
-        thread = record.data.get("ProcessID", ""), record.data.get("ThreadID", "")
+        thread = _thread(record)
         places = self._threads.pop(thread, [])
         self._threads[thread] = places
         if len(self._threads) > _MOST_THREADS:
             del self._threads[next(iter(self._threads))]
         return places
+
+
+def _thread(record: Record) -> _Thread:
+    return record.data.get("ProcessID", ""), record.data.get("ThreadID", "")
 
 
 def count(items: Iterable[Record | Skipped | SourceRead], signatures: Signatures, *, since: str = "") -> Fold:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from remediate.triage.encoding import shown
 from remediate.triage.event_columns import PROPERTY, event_from
 from remediate.triage.event_xml import wanted
+from remediate.triage.needles import Search
 from remediate.triage.records import Record, SourceRead
 from remediate.triage.sources_lines import lines
 from remediate.triage.sources_origin import Item, Origin, Span
@@ -50,21 +51,47 @@ def _events(chunks: Iterable[bytes], origin: Origin, delimiter: str) -> Iterator
         try:
             for row in rows:
                 if columns and row:
-                    yield _event(row, columns, origin, position=read + rows.line_num)
+                    values = _values(row, columns, delimiter, origin.search)
+                    yield event_from(values, origin, kind=KIND, position=read + rows.line_num)
                 elif len(row) > 1:
-                    columns = _columns(row)
+                    columns = _with_text(_columns(row))
             return
         except csv.Error as error:
             failures, read = failures + 1, read + rows.line_num
             yield origin.skipped(f"a row that is no CSV: {error}; the rest was read", position=read)
 
 
-def _event(row: Sequence[str], columns: Sequence[str], origin: Origin, *, position: int) -> Record:
-    """Event Viewer gives the message no heading: it is the cell after the last one that has one."""
-    values = {key: cell for key, cell in zip(columns, row, strict=False) if key}
-    if "text" not in values and len(row) > len(columns):
-        values["text"] = row[len(columns)]
-    return event_from(values, origin, kind=KIND, position=position)
+def _values(row: Sequence[str], columns: Sequence[str], delimiter: str, search: Search) -> dict[str, str]:
+    """The properties by the keys of PROPERTY. The text is whatever no column names, so that no code gets lost.
+
+    Beside a message that is only what is looked for: `Level` and the like say nothing, and copies have one text. A row
+    without an event's ID is none that the columns fit, such as the rest of a message without quotes, and text itself.
+    """
+    named: dict[str, str] = {}
+    texts, others = [], []
+    for key, cell in zip(columns, _fitted(row, columns, delimiter), strict=False):
+        if key == "text" and cell.strip():
+            texts.append(cell)
+        elif not key or named.get(key):
+            others.append(cell)
+        else:
+            named[key] = cell
+    if not named.get("event_id", "").strip().isdecimal():
+        return {**named, "text": delimiter.join(row)}
+    others = [cell for cell in others if cell.strip() and (not texts or search.holds(cell))]
+    return {**named, "text": "; ".join((*texts, *others))}
+
+
+def _fitted(row: Sequence[str], columns: Sequence[str], delimiter: str) -> Sequence[str]:
+    """As many cells as there are columns: where there are more, the message has delimiters in it and no quotes."""
+    filled = max((number for number, cell in enumerate(row, 1) if cell.strip()), default=0)
+    at, surplus = columns.index("text"), filled - len(columns)
+    return (*row[:at], delimiter.join(row[at : at + surplus + 1]), *row[at + surplus + 1 :]) if surplus > 0 else row
+
+
+def _with_text(columns: Sequence[str]) -> Sequence[str]:
+    """With a column for the message: Event Viewer gives it no heading, so it is the one after the last that has one."""
+    return columns if "text" in columns else (*columns, "text")
 
 
 def _columns(header: Sequence[str]) -> tuple[str, ...]:

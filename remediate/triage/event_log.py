@@ -7,9 +7,11 @@ done with a record: of most it is enough to see which event they are.
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -32,13 +34,11 @@ from remediate.triage.event_log_ranges import RangeOfChunks
 from remediate.triage.event_xml import event_of, wanted
 from remediate.triage.needles import Search
 from remediate.triage.records import SourceRead
-from remediate.triage.sources_origin import Item, Origin
+from remediate.triage.sources_origin import Damages, Item, Origin
 
-__all__ = ["KIND", "is_event_log", "is_range", "is_whole", "records_of", "scan", "scan_range"]
+__all__ = ["KIND", "is_event_log", "is_whole", "records_of", "scan", "scan_range"]
 
 KIND = "evtx"
-# A file of rubbish behind a good header could be damaged in every chunk that it claims to have.
-_MOST_LINES = 20
 # The texts of so many records fit into the second-level cache.
 _BATCH = 64
 # Heads of records that are remembered: those of a log are far fewer.
@@ -56,11 +56,6 @@ def is_event_log(beginning: bytes) -> bool:
     return beginning.startswith(MAGIC) or beginning.startswith(CHUNK_MAGIC, HEADER)
 
 
-def is_range(beginning: bytes) -> bool:
-    """Whether what lies within a file begins as a range of an event log does."""
-    return beginning.startswith(CHUNK_MAGIC)
-
-
 def is_whole(file: Path, size: int) -> bool:
     """Whether all chunks that the header of a log names lie within so many bytes, and no part of one more."""
     with file.open("rb") as content:
@@ -68,15 +63,14 @@ def is_whole(file: Path, size: int) -> bool:
     return size >= HEADER + named * CHUNK and (size - HEADER) % CHUNK == 0
 
 
-def scan_range(file: Path, origin: Origin, start: int, stop: int) -> Iterator[Item]:
+def scan_range(content: BinaryIO, origin: Origin, start: int, stop: int) -> Iterator[Item | Damages]:
     """Yield what `scan` does, of some of a log's chunks."""
-    with file.open("rb", buffering=0) as content:
-        chunks_of_it = RangeOfChunks(content, start, stop)
-        yield from scan(cast(BinaryIO, chunks_of_it), origin, threads=1, before=chunks_of_it.before)
+    chunks_of_it = RangeOfChunks(content, start, stop)
+    yield from scan(cast(BinaryIO, chunks_of_it), origin, threads=1, before=chunks_of_it.before)
 
 
-def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0, before: int = 0) -> Iterator[Item]:
-    """Yield the events that are looked for, a line for each damage, and what was read. `threads` 0: one per core.
+def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0, before: int = 0) -> Iterator[Item | Damages]:
+    """Yield the events that are looked for, what is damaged, and what was read. `threads` 0: one per core.
 
     `before` is how many of the log's chunks stand before the first one in the file.
     """
@@ -87,7 +81,8 @@ def scan(file: Path | BinaryIO, origin: Origin, *, threads: int = 0, before: int
             return
         log = _Log(origin, before)
         if layout.is_sound:
-            yield from log.items(_batches(file, log, threads))
+            records = partial(records_of, file, threads=threads)
+            yield from log.items(_batches(records, log, claimed=layout.records, has_grown=_growth(content)))
         if not layout.is_sound or log.failed or log.scanned < layout.records:
             yield from log.items(_batches_of_chunks(content, layout, log))
         yield from _missing(layout, origin)
@@ -111,11 +106,10 @@ class _Log:
     def __init__(self, origin: Origin, before: int) -> None:
         self._origin, self._before, self._looks = origin, before, _Looks(origin.search)
         self.scanned, self.failed, self._first, self._last = 0, False, "", ""
-        self._lines: list[Item] = []
-        self._damaged = 0
+        self._damages = Damages(origin.source)
 
-    def items(self, batches: Iterable[Sequence[EvtxRecord]]) -> Iterator[Item]:
-        """Yield the events that are looked for, and what was noted on the way."""
+    def items(self, batches: Iterable[Sequence[EvtxRecord]]) -> Iterator[Item | Damages]:
+        """Yield the events that are looked for, and what is damaged on the way."""
         chosen: list[EvtxRecord] = []
         for batch in batches:
             self._note(batch)
@@ -124,18 +118,14 @@ class _Log:
             if len(chosen) >= _BATCH:
                 yield from _wanted(chosen, self._origin)
                 chosen = []
-            if self._lines:
-                yield from self._lines
-                self._lines = []
+            if self._damages.number:
+                yield self._damages
+                self._damages = Damages(self._origin.source)
         yield from _wanted(chosen, self._origin)
-        if self._damaged > _MOST_LINES:
-            yield self._origin.skipped(f"{self._damaged - _MOST_LINES} more of its chunks are damaged")
 
     def damaged(self, number: int, wrong: str) -> None:
         """Note what is wrong with a chunk."""
-        self._damaged += 1
-        if self._damaged <= _MOST_LINES:
-            self._lines.append(self._origin.skipped(f"chunk {self._before + number} is damaged: {wrong}"))
+        self._damages = self._damages.also(((self._before + number, wrong),), 1)
 
     def read(self) -> SourceRead:
         """Return what was read of the log; the library writes times as XML does."""
@@ -153,24 +143,39 @@ class _Log:
         self._first, self._last = min((self._first or times[0], *times)), max((self._last, *times))
 
 
-def _batches(file: Path | BinaryIO, log: _Log, threads: int) -> Iterator[list[EvtxRecord]]:
-    """Searching many small texts as one is cheaper than each by itself. With the first failure it is over."""
+def _growth(content: BinaryIO) -> Callable[[], bool]:
+    """Return what tells whether there is more than now."""
+    size = content.seek(0, io.SEEK_END)
+    return lambda: content.seek(0, io.SEEK_END) > size
+
+
+def _batches(
+    opened: Callable[[], EvtxRecords], log: _Log, *, claimed: int, has_grown: Callable[[], bool]
+) -> Iterator[list[EvtxRecord]]:
+    """Searching many small texts as one is cheaper than each by itself. With the first failure it is over.
+
+    The library goes on into what was added meanwhile: of a log that grows no more comes than its chunks claimed.
+    """
     try:
-        records = records_of(file, threads=threads)
+        records = opened()
     except READ_FAILURES:
         log.failed = True
         return
     while not log.failed:
-        batch = _batch(records, log)
+        left = claimed - log.scanned
+        if left <= 0 and has_grown():
+            return
+        count = min(_BATCH, left) if left > 0 else _BATCH
+        batch = _batch(records, log, count=count)
         yield batch
-        if len(batch) < _BATCH:
+        if len(batch) < count:
             return
 
 
-def _batch(records: EvtxRecords, log: _Log) -> list[EvtxRecord]:
+def _batch(records: EvtxRecords, log: _Log, *, count: int) -> list[EvtxRecord]:
     batch: list[EvtxRecord] = []
     try:
-        batch.extend(islice(records, _BATCH))
+        batch.extend(islice(records, count))
     except READ_FAILURES:
         log.failed = True
     return batch

@@ -30,14 +30,20 @@ class RangeOfChunks(io.RawIOBase):
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes:
+        """Return some bytes, fewer at the end of the header: the library asks by this name, and no copy is made."""
+        size = max(0, self._length - self._at if size < 0 else min(size, self._length - self._at))
         if self._at < HEADER:
-            data = self._header[self._at : self._at + len(buffer)]
+            data = self._header[self._at : self._at + size]
         else:
             self._content.seek(self._shift + self._at)
-            data = self._content.read(max(0, min(len(buffer), self._length - self._at)))
-        buffer[: len(data)] = data
+            data = self._content.read(size)
         self._at += len(data)
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
         return len(data)
 
 

@@ -78,7 +78,7 @@ _HOME = re.compile(
     re.IGNORECASE,
 )
 _USER_WORD = re.compile(
-    r"\b(?:user|användare|användaren|benutzers?)[\s(\[]{1,3}(?P<quote>[\"'“”„]?)(?P<name>[^\W_][\w.$’'-]{1,63})(?!\w|\s?[:=])",
+    r"\b(?:user|användare|användaren|(?:be)?nutzers?|anwenders?)[\s(\[]{1,3}(?P<quote>[\"'“”„]?)(?P<name>[^\W_][\w.$’'-]{1,63})(?!\w|\s?[:=])",
     re.IGNORECASE,
 )
 _FIELD_WORD = re.compile(

@@ -29,12 +29,25 @@ USER_LABELS = (
     "prinzipalname", "kontoname", "antragsteller", "antragstellername", "anforderer", "anforderername", "aufrufer",
     "besitzer", "eigentümer", "inhaber", "vorname", "nachname", "familienname", "anzeigename", "anmeldename",
     "emailadresse", "mailadresse", "betreff", "betreffname",
+    "logon", "logons", "principal", "principals", "identity", "identityname", "identities", "registeredby",
+    "submittedby", "submitter", "applicant", "registrant", "requestedfor", "enrolledfor", "issuedto", "loggedinas",
+    "loggedonas", "signedinas", "signin", "runas", "certificateholder", "useralias", "mailalias",
+    "inloggning", "inloggningen", "inloggad", "inloggadsom", "inloggningsid", "registreradav", "registreratav",
+    "begärdav", "begärtav", "begardav", "beställdav", "inskickadav", "initieradav", "anropadav", "utfärdadtill",
+    "identitet", "identiteten", "identitetsnamn", "anställd", "mottagare", "sokande", "agare",
+    "anwender", "anwenders", "anwendername", "anwenderid", "anwenderkennung", "anwenderkonto", "anmeldung",
+    "angemeldetals", "nutzer", "nutzers", "nutzername", "nutzerid", "nutzerkennung", "nutzerkonto", "antragstellers",
+    "anfragesteller", "anfordernder", "registriertvon", "angefordertvon", "beantragtvon", "eingereichtvon",
+    "initiiertvon", "aufgerufenvon", "ausgestelltfür", "ausgestelltfuer", "ausgestelltan", "identität", "identitaet",
+    "identitätsname", "prinzipal", "prinzipals", "mitarbeiter", "mitarbeitername", "mitarbeiterid", "empfänger",
+    "empfaenger", "eigentuemer",
 )  # fmt: skip
 DEVICE_LABELS = (
     "enhetensnamn", "namnpåenhet", "geräts", "gerätsname", "nameofdevice", "nameofthedevice",
     "device", "devicename", "devicenames", "devices", "deviceidentifier", "devicedisplayname", "dnsname", "enhet",
     "enheten", "enhetens", "enhetsnamn", "enhetsnamnet", "gerät", "geräte", "gerätes", "gerätename", "gerätenamen",
-    "geraet", "geraetename", "hostnameofdevice", "clientname", "workstation", "workstationname",
+    "geraet", "geraetename", "deviceidentity", "geräteidentität", "hostnameofdevice", "clientname",
+    "workstation", "workstationname",
 )  # fmt: skip
 # What stands behind these is one word.
 ID_LABELS = (

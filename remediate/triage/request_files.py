@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import PurePath
 
 from remediate.adcs.hresult import HResult
+from remediate.triage.bounded import Latest
 from remediate.triage.records import Record, SourceRead
 from remediate.triage.sources_origin import Item, Origin
 
@@ -87,6 +88,19 @@ def scan(chunks: Iterable[bytes], origin: Origin, *, modified: str = "") -> Iter
             data={"folder": part, "name": name, "codes": " ".join(codes)},
         )
     yield SourceRead(source=origin.source, kind=KIND, scanned=1, first=modified, last=modified)
+
+
+class Part:
+    """What was seen of a part of PfxRequest: files by name, each once however often it was copied, and their codes."""
+
+    def __init__(self) -> None:
+        self.files, self.codes = Latest(), Latest()
+
+    def add(self, record: Record) -> None:
+        """Count the file that a record of `scan` speaks of."""
+        self.files.add(record.data["name"], record.when)
+        for code in record.data["codes"].split():
+            self.codes.add(code)
 
 
 def _codes(chunks: Iterable[bytes]) -> tuple[str, ...]:

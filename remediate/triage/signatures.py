@@ -14,7 +14,7 @@ import msgspec
 
 from remediate.adcs.hresult import HResult
 from remediate.model.errors import DocumentError, UsageError
-from remediate.shipped import playbooks_folder
+from remediate.shipped import files_in, playbooks_folder
 from remediate.triage.needles import Needles
 
 FOLDER = "signatures"
@@ -70,13 +70,17 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Signatures(msgspec.Struct, frozen=True):
-    """All signatures, in the order of their IDs, to be looked up by what a record holds."""
+    """All signatures, in the order of their IDs, to be looked up by what a record holds.
+
+    `no_failures` are the codes that count though they are none.
+    """
 
     all: tuple[Signature, ...]
     by_code: Mapping[int, Signature]
     by_text: Mapping[str, Signature]
     by_event: Mapping[tuple[str, int], Signature]
     events_of: Mapping[str, frozenset[tuple[str, int]]]
+    no_failures: frozenset[int]
 
     def __getitem__(self, id: str) -> Signature:
         return next(one for one in self.all if one.id == id)
@@ -100,12 +104,16 @@ def load(folders: tuple[str, ...] = ()) -> Signatures:
     Raises DocumentError for a file that is none, that says what another says already, or whose playbook is not there.
     """
     places = (playbooks_folder(), *map(Path, folders))
-    for place in places:
-        if not place.is_dir():
-            raise UsageError("there is no such folder of playbooks", where=str(place))
-    playbooks = {path.stem for place in places for path in place.glob("*.py")}
-    files = sorted((path for place in places for path in (place / FOLDER).glob("*.toml")), key=lambda path: path.stem)
+    playbooks = {path.stem for place in places for path in files_in(place, "*.py")}
+    files = sorted((path for place in places for path in _files_of(place)), key=lambda path: path.stem)
     return _together([_read(file, playbooks) for file in files])
+
+
+def _files_of(place: Path) -> tuple[Path, ...]:
+    try:
+        return files_in(place / FOLDER, "*.toml")
+    except UsageError:
+        return ()  # a folder of playbooks need not have signatures
 
 
 def _read(file: Path, playbooks: Iterable[str]) -> Signature:
@@ -155,7 +163,8 @@ def _together(read: list[Signature]) -> Signatures:
         _claim(events, (key for event in one.events if event.decides for key in event.keys), one)
     _check_ids(read)
     where = {one.id: frozenset(key for event in one.events for key in event.keys) for one in read}
-    return Signatures(tuple(read), codes, texts, events, where)
+    no_failures = frozenset(code for code in codes if not HResult(code).is_failure)
+    return Signatures(tuple(read), codes, texts, events, where, no_failures)
 
 
 def _check_ids(read: list[Signature]) -> None:

@@ -18,7 +18,7 @@ from remediate.triage.records import Record, Skipped, SourceRead
 from remediate.triage.sources_formats import Place, items
 from remediate.triage.sources_join import joined
 from remediate.triage.sources_open import Reading, Stream
-from remediate.triage.sources_origin import Ends, Item, Origin
+from remediate.triage.sources_origin import Damages, Ends, Found, Item, Origin
 from remediate.triage.sources_spans import guarded, read_span
 from remediate.triage.sources_walk import walk
 
@@ -40,7 +40,7 @@ def read(
     yield from _completed(_everything(given, needles, origin, jobs), origin)
 
 
-def _everything(given: tuple[Path | Stream, ...], needles: Needles, origin: Origin, jobs: int) -> Iterator[Item | Ends]:
+def _everything(given: tuple[Path | Stream, ...], needles: Needles, origin: Origin, jobs: int) -> Iterator[Found]:
     for entry in given:
         if isinstance(entry, Stream):
             yield from guarded(entry.name, partial(_stream_items, entry, origin))
@@ -54,7 +54,7 @@ def _everything(given: tuple[Path | Stream, ...], needles: Needles, origin: Orig
     yield from side_by_side(spans, needles, origin, jobs=jobs)
 
 
-def _stream_items(stream: Stream, origin: Origin) -> Iterator[Item | Ends]:
+def _stream_items(stream: Stream, origin: Origin) -> Iterator[Found]:
     return items(Reading(stream.content), origin._replace(source=stream.name), Place())
 
 
@@ -62,17 +62,28 @@ def _stream_items(stream: Stream, origin: Origin) -> Iterator[Item | Ends]:
 _IN_RANGES = ("svclog", "evtx")
 
 
-def _completed(found: Iterable[Item | Ends], origin: Origin) -> Iterator[Item]:
-    """Hold back the ends of svclogs, put together what belongs together, and say last what was read of each."""
+def _completed(found: Iterable[Found], origin: Origin) -> Iterator[Item]:
+    """Hold back the ends of svclogs and the damages of event logs, put together what belongs together, and say last
+    what was read of each. What would be said of each range of a file is said once."""
     ends: list[Ends] = []
+    damages: dict[str, Damages] = {}
     reads: dict[str, SourceRead] = {}
+    said: set[Skipped] = set()
     for item in found:
         if isinstance(item, Ends):
             ends.append(item)
+        elif isinstance(item, Damages):
+            known = damages.get(item.source, Damages(item.source))
+            damages[item.source] = known.also(item.chunks, item.number)
         elif isinstance(item, SourceRead) and item.kind in _IN_RANGES:
             reads[item.source] = _added(reads.get(item.source), item)
-        else:
+        elif not isinstance(item, Skipped):
             yield item
+        elif item not in said:
+            said.add(item)
+            yield item
+    for damaged in damages.values():
+        yield from damaged.lines()
     for seam in joined(ends, origin):
         yield from seam.items
         if seam.source in reads:

@@ -13,7 +13,7 @@ from remediate.triage import event_log
 from remediate.triage import sources_zip as zips
 from remediate.triage.records import SourceRead
 from remediate.triage.sources_open import Reading
-from remediate.triage.sources_origin import Ends, Item, Origin
+from remediate.triage.sources_origin import Found, Origin
 from remediate.triage.sources_times import instant
 
 # What must be read out of order is laid down on disk when it comes out of a zip or a pipe, up to this.
@@ -22,7 +22,8 @@ _IN_MEMORY = 8 << 20
 
 
 class Place(NamedTuple):
-    """Where a source lies: its path where the file system has it, how deep in zips, which range of it is meant."""
+    """Where a source lies: its path where the file system has it, how deep in zips, which range of it is meant, and of
+    which kind, where that is known."""
 
     path: Path | None = None
     modified: float = 0.0
@@ -30,6 +31,7 @@ class Place(NamedTuple):
     start: int = 0
     stop: int | None = None
     threads: int = 0
+    kind: str = ""
 
 
 def kind_of(beginning: bytes, name: str) -> str:
@@ -43,14 +45,13 @@ def kind_of(beginning: bytes, name: str) -> str:
     return sources_texts.kind_of(beginning, name)
 
 
-def items(reading: Reading, origin: Origin, place: Place) -> Iterator[Item | Ends]:
+def items(reading: Reading, origin: Origin, place: Place) -> Iterator[Found]:
     """Yield everything that comes of one source. Raises what opening, reading or unpacking it raises."""
-    beginning = reading.beginning()
-    within = place.start > 0 and event_log.is_range(beginning)
-    kind = event_log.KIND if within else kind_of(beginning, origin.source)
+    kind = place.kind or kind_of(reading.beginning(), origin.source)
     if kind == "zip":
         yield from _zip(reading, origin, place)
-    elif kind == event_log.KIND:
+        return
+    if kind == event_log.KIND:
         yield from _event_log(reading, origin, place)
     else:
         from remediate.triage import sources_texts
@@ -58,35 +59,41 @@ def items(reading: Reading, origin: Origin, place: Place) -> Iterator[Item | End
         modified = instant(place.modified) if place.modified else ""
         found = sources_texts.items(kind, reading, origin, start=place.start, modified=modified)
         yield from _sized(found, reading)
+    if reading.has_grown():
+        at = place.start + reading.size
+        yield origin.skipped("it grew while it was read; what came later was not read", position=at, lost=False)
+    elif reading.has_shrunk():
+        yield origin.skipped("it became shorter while it was read")
 
 
-def _sized(found: Iterator[Item | Ends], reading: Reading) -> Iterator[Item | Ends]:
+def _sized(found: Iterator[Found], reading: Reading) -> Iterator[Found]:
     from msgspec.structs import replace
 
     for item in found:
         yield replace(item, size=reading.size) if isinstance(item, SourceRead) else item
 
 
-def _event_log(reading: Reading, origin: Origin, place: Place) -> Iterator[Item | Ends]:
-    if place.path is not None and place.stop is not None:
-        reading.size = place.stop - place.start
-        yield from _sized(event_log.scan_range(place.path, origin, place.start, place.stop), reading)
-        return
-    if place.path is not None:
-        reading.size = place.path.stat().st_size
-        yield from _sized(event_log.scan(place.path, origin, threads=place.threads), reading)
+def _event_log(reading: Reading, origin: Origin, place: Place) -> Iterator[Found]:
+    if place.path is not None and reading.limit is not None:
+        reading.size = reading.limit
+        if place.stop is None:
+            found = event_log.scan(place.path, origin, threads=place.threads)
+        else:
+            found = event_log.scan_range(reading.content, origin, place.start, place.stop)
+        yield from _sized(found, reading)
+        reading.leave(place.start)
         return
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
         _spool(reading, cast(BinaryIO, spooled))
         yield from _sized(event_log.scan(cast(BinaryIO, spooled), origin, threads=place.threads), reading)
 
 
-def _zip(reading: Reading, origin: Origin, place: Place) -> Iterator[Item | Ends]:
+def _zip(reading: Reading, origin: Origin, place: Place) -> Iterator[Found]:
     if place.depth >= zips.DEEPEST:
         yield origin.skipped(f"a zip in more than {zips.DEEPEST - 1} zips")
         return
 
-    def member(content: BinaryIO, name: str, modified: float) -> Iterator[Item | Ends]:
+    def member(content: BinaryIO, name: str, modified: float) -> Iterator[Found]:
         below = Place(modified=modified, depth=place.depth + 1, threads=place.threads)
         return items(Reading(content), origin._replace(source=name), below)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from remediate.triage.records import Record, Skipped
 from remediate.triage.sources_origin import Ends, Origin
 from remediate.triage.sources_walk import natural
-from remediate.triage.svclog import fragment_records
+from remediate.triage.svclog import fragment_records, too_long
 
 _TRAILING = b"\0 \t\r\n"
 
@@ -26,7 +26,7 @@ def joined(ends: Iterable[Ends], origin: Origin) -> Iterator[Joined]:
     before: Ends | None = None
     for end in sorted(ends, key=lambda end: (natural(end.source), end.start)):
         if before is not None and _continues(before, end):
-            yield _seam(before.tail + end.head, origin._replace(source=before.source), at=before.tail_at)
+            yield _seam(before, end, origin._replace(source=before.source))
             before = end
             continue
         if before is not None:
@@ -44,10 +44,16 @@ def _continues(before: Ends, end: Ends) -> bool:
     return neighbours and bool(before.tail.strip(_TRAILING)) and bool(end.head.strip(_TRAILING))
 
 
-def _seam(data: bytes, origin: Origin, *, at: int) -> Joined:
+def _seam(before: Ends, end: Ends, origin: Origin) -> Joined:
+    """A record too long to be kept is counted, and told of, where it begins."""
+    data = before.tail + end.head
     if not data.strip(_TRAILING):
         return Joined(())
-    return Joined(tuple(fragment_records(data, origin, at=at)), origin.source)
+    records = fragment_records(data, origin, at=before.tail_at if before.tail else end.start)
+    if before.ends_within:
+        return Joined(tuple(records))
+    told = (too_long(origin, at=before.tail_at),) if end.begins_within else ()
+    return Joined((*records, *told), origin.source)
 
 
 def _cut_off(end: Ends, origin: Origin) -> Joined:

@@ -21,12 +21,33 @@ class Stream(NamedTuple):
     content: BinaryIO
 
 
+class Replaced(OSError):
+    """Where a range of a file should be lies another file."""
+
+
+class Cut(NamedTuple):
+    """Which file was cut into ranges, how long it was and of which kind, which not every range shows."""
+
+    device: int
+    inode: int
+    size: int
+    kind: str
+
+    def is_of(self, state: os.stat_result) -> bool:
+        """Whether that is still the same file, as far as its file system tells: some know no inodes."""
+        return not self.inode or (self.device, self.inode) == (state.st_dev, state.st_ino)
+
+
 class Span(NamedTuple):
-    """A file, or the pieces of one that was split, from `start` up to `stop` (None: to its end)."""
+    """A file, or the pieces of one that was split, from `start` up to `stop` (None: to its end).
+
+    `cut` is what a range is of.
+    """
 
     paths: tuple[Path, ...]
     start: int = 0
     stop: int | None = None
+    cut: Cut | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +87,16 @@ class Reading:
             return False
         return self.size >= self.limit and bool(self.content.read(1))
 
+    def has_shrunk(self) -> bool:
+        """Whether its end came before it was due."""
+        return self.limit is not None and self.size < self.limit and not self.content.read(1)
+
+    def leave(self, start: int) -> None:
+        """Go to where reading would have ended, from `start` of the file on, after somebody else read in it."""
+        end = self.content.seek(0, os.SEEK_END)
+        stop = end if self.limit is None else min(end, start + self.limit)
+        self.size = max(0, self.content.seek(stop) - start)
+
     def _read(self, count: int) -> bytes:
         if self.limit is not None:
             count = min(count, self.limit - self.size)
@@ -93,12 +124,15 @@ class Joined:
 
 
 def opened(span: Span, stack: ExitStack) -> tuple[Reading, float]:
-    """Open a span; returns how to read it, and when the file was changed last. Raises OSError."""
+    """Open a span; returns how to read it, and when the file was changed last. Raises Replaced, OSError."""
     files = [cast(BinaryIO, stack.enter_context(path.open("rb", buffering=0))) for path in span.paths]
     states = [os.fstat(file.fileno()) for file in files]
     stop = sum(state.st_size for state in states) if span.stop is None else span.stop
+    if span.cut and not span.cut.is_of(states[0]):
+        raise Replaced("it was replaced while it was read")
     if len(files) > 1:
         return Reading(cast(BinaryIO, Joined(files)), limit=stop), states[-1].st_mtime
     if span.start:
         files[0].seek(span.start)
-    return Reading(files[0], limit=stop - span.start, in_range=span.stop is not None), states[0].st_mtime
+    in_range = span.cut is not None and stop < span.cut.size
+    return Reading(files[0], limit=stop - span.start, in_range=in_range), states[0].st_mtime

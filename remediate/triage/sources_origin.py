@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from remediate.triage.records import Record, Skipped, SourceRead
 from remediate.triage.sources_times import Moment, leading_moment, moment
 
 Item = Record | Skipped | SourceRead
+# A log whose every chunk is rubbish would be told of at length.
+_MOST_LINES = 20
 
 
 class Origin(NamedTuple):
@@ -34,13 +37,42 @@ class Origin(NamedTuple):
 
 class Ends(NamedTuple):
     """What of a svclog, or of a range of one, belongs to no whole record: the bytes before its first record and after
-    its last. A file that was cut in two within a record is put together again when both halves are there."""
+    its last. A file that was cut in two within a record is put together again when both halves are there.
+
+    Of a record too long to be kept nothing is an end: a range begins within one, or ends so.
+    """
 
     source: str
     start: int
     head: bytes
     tail: bytes
     tail_at: int
+    begins_within: bool = False
+    ends_within: bool = False
+
+
+class Damages(NamedTuple):
+    """The chunks of an event log, or of a range of one, that are damaged: the first of them by their numbers, with what
+    is wrong with each, and how many there are."""
+
+    source: str
+    chunks: tuple[tuple[int, str], ...] = ()
+    number: int = 0
+
+    def also(self, chunks: tuple[tuple[int, str], ...], number: int) -> Damages:
+        """Return these and others of the same log."""
+        return self._replace(chunks=tuple(sorted((*self.chunks, *chunks))[:_MOST_LINES]), number=self.number + number)
+
+    def lines(self) -> Iterator[Skipped]:
+        """Yield a line for each of the first chunks, and one for all others."""
+        for number, wrong in self.chunks:
+            yield Skipped(source=self.source, what=f"chunk {number} is damaged: {wrong}")
+        if self.number > len(self.chunks):
+            yield Skipped(source=self.source, what=f"{self.number - len(self.chunks)} more of its chunks are damaged")
+
+
+# What comes of a range, or of a whole source, before the ranges of each are put together.
+Found = Item | Ends | Damages
 
 
 class Span(NamedTuple):

@@ -64,10 +64,6 @@ def items(kind: str, reading: Reading, origin: Origin, *, start: int, modified: 
         if sources_unread.known_as(beginning):
             return
     yield from _found(kind, reading, origin, start=start, modified=modified)
-    if reading.has_grown():
-        yield origin.skipped(
-            "it grew while it was read; what came later was not read", position=reading.size, lost=False
-        )
 
 
 def _found(kind: str, reading: Reading, origin: Origin, *, start: int, modified: str) -> Iterator[Item | Ends]:

@@ -11,20 +11,24 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
-from multiprocessing.queues import Queue
+from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
-from typing import Any
+from queue import Queue
 
 from remediate.triage.needles import Needles, Search
 from remediate.triage.records import Record
 from remediate.triage.sources_open import Span
-from remediate.triage.sources_origin import Ends, Item, Origin
+from remediate.triage.sources_origin import Found, Origin
 from remediate.triage.sources_spans import read_span
 
 # What is handed over at once, as items and as bytes of text.
 _BATCH, _BATCH_BYTES = 256, 1 << 20
+# So many batches wait to be taken.
+_WAITING = 8
 _SECONDS_TO_ASK = 5.0
 _NOTHING = 1 << 30
+# What was found of a span, by its number; last nothing.
+_Message = tuple[int, list[Found] | None]
 
 
 def _end_with_the_first() -> None:
@@ -46,19 +50,33 @@ def take(begun: Synchronized[int]) -> int:
     return number
 
 
-def read_beside(work: list[Span], needles: Needles, zone: tzinfo, begun: Synchronized[int], found: Queue[Any]) -> None:
-    """Read one span after the other until there is none."""
+def read_beside(work: list[Span], needles: Needles, zone: tzinfo, begun: Synchronized[int], taken: Connection) -> None:
+    """Read one span after the other until there is none, and send what was found to who takes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_first, daemon=True).start()
+    waiting: Queue[_Message | None] = Queue(_WAITING)
+    sender = threading.Thread(target=_send, args=(waiting, taken), daemon=True)
+    sender.start()
     origin = Origin("", Search(needles), zone)
     while (task := take(begun)) < len(work):
         for batch in _batches(read_span(work[task], origin, threads=1)):
-            found.put((task, batch))
-        found.put((task, None))
+            waiting.put((task, batch))
+        waiting.put((task, None))
+    waiting.put(None)
+    sender.join()
 
 
-def _batches(items: Iterable[Item | Ends]) -> Iterator[list[Item | Ends]]:
-    batch: list[Item | Ends] = []
+def _send(waiting: Queue[_Message | None], taken: Connection) -> None:
+    """A pipe holds less than a batch: reading goes on until it is taken."""
+    try:
+        while (message := waiting.get()) is not None:
+            taken.send(message)
+    except (OSError, MemoryError):
+        os._exit(1)
+
+
+def _batches(items: Iterable[Found]) -> Iterator[list[Found]]:
+    batch: list[Found] = []
     size = 0
     for item in items:
         batch.append(item)

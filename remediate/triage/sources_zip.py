@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 from remediate.triage.records import Skipped
-from remediate.triage.sources_origin import Ends, Item
+from remediate.triage.sources_origin import Found
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 DEEPEST = 3
@@ -25,7 +25,7 @@ _LARGEST_DIRECTORY = 16 << 20
 
 FAILURES = (OSError, EOFError, zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, ValueError)
 
-ReadMember = Callable[[BinaryIO, str, float], Iterator[Item | Ends]]
+ReadMember = Callable[[BinaryIO, str, float], Iterator[Found]]
 
 
 class TooMuch(ValueError):
@@ -49,7 +49,7 @@ class _Measured:
         return False
 
 
-def scan(content: BinaryIO, name: str, read_member: ReadMember) -> Iterator[Item | Ends]:
+def scan(content: BinaryIO, name: str, read_member: ReadMember) -> Iterator[Found]:
     """Yield the items of all members. `content` must be seekable."""
     try:
         if _directory_size(content) > _LARGEST_DIRECTORY:
@@ -68,9 +68,7 @@ def scan(content: BinaryIO, name: str, read_member: ReadMember) -> Iterator[Item
             yield from _member(archive, member, f"{name}/{_printable(member.filename)}", read_member)
 
 
-def _member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, read_member: ReadMember
-) -> Iterator[Item | Ends]:
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, read_member: ReadMember) -> Iterator[Found]:
     if member.flag_bits & 0x1:
         yield Skipped(source=name, what="it is encrypted")
         return

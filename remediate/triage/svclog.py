@@ -23,7 +23,7 @@ from remediate.triage.event_fragments import (
     parts,
     unescaped,
 )
-from remediate.triage.records import Record, SourceRead
+from remediate.triage.records import Record, Skipped, SourceRead
 from remediate.triage.sources_origin import Ends, Item, Origin
 from remediate.triage.sources_times import NO_MOMENT, Moment
 from remediate.triage.sources_windows import clipped, windows
@@ -50,7 +50,7 @@ def scan(chunks: Iterable[bytes], origin: Origin, *, start: int = 0) -> Iterator
     state = _Scan(origin, start)
     for part in parts(chunks, TAGS):
         yield from state.items(part._replace(at=part.at + start))
-    yield Ends(origin.source, start, state.head, state.tail, state.tail_at)
+    yield Ends(origin.source, start, state.head, state.tail, state.tail_at, state.begins_within, state.ends_within)
     yield SourceRead(source=origin.source, kind=KIND, scanned=state.scanned, first=state.first, last=state.last)
 
 
@@ -61,8 +61,10 @@ class _Scan:
         self._origin, self._start, self._giant = origin, start, b""
         self.scanned, self.first, self._latest = 0, "", b""
         self.head, self.tail, self.tail_at = b"", b"", start
+        self.begins_within = self.ends_within = False
 
     def items(self, part: Part) -> Iterator[Item]:
+        self.ends_within = part.kind in ("piece", "more")
         if part.kind == "rest":
             self.tail, self.tail_at = part.data[:LONGEST_END], part.at
             yield from self._beyond(part.data, origin_at=part.at)
@@ -102,15 +104,20 @@ class _Scan:
             self._latest = part.data
 
     def _giant_items(self, part: Part) -> Iterator[Item]:
-        if part.kind == "piece":
+        begins = TAGS.last_start(part.data, 0, len(part.data))
+        if part.kind == "piece" and self._start and part.at == self._start and begins < 0:
+            self.begins_within = True
+        elif part.kind == "piece":
             self.scanned += 1
-            begins = max(0, TAGS.last_start(part.data, 0, len(part.data)))
-            self._giant = part.data[begins : begins + _HEAD]
-            yield self._origin.skipped(
-                "a record of more than 1 MB: read, but not kept whole", position=part.at, lost=False
-            )
+            self._giant = part.data[max(0, begins) : max(0, begins) + _HEAD]
+            yield too_long(self._origin, at=part.at)
         for at, window in windows(part.data, _before(self._origin.search.positions(part.data), part.until)):
             yield _record(self._giant, window, self._origin, at=part.at + at)
+
+
+def too_long(origin: Origin, *, at: int) -> Skipped:
+    """Return what is said of a record that is too long to be kept."""
+    return origin.skipped("a record of more than 1 MB: read, but not kept whole", position=at, lost=False)
 
 
 def _before(positions: Iterable[int], until: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from remediate.adcs.hresult import HResult, found_in
@@ -25,7 +26,9 @@ class Symptom(NamedTuple):
 MORE_CODES = Symptom("unknown", "")
 
 # In events whose codes are no HRESULTs they may stand without their zeros.
-_SMALL = re.compile(r"(?<![0-9a-z])0x([0-9a-f]{1,7})(?![0-9a-z])", re.IGNORECASE)
+_SMALL = re.compile(r"0[xX](?<![0-9A-Za-z]0[xX])([0-9a-fA-F]{1,7})(?![0-9A-Za-z])")
+# Events of one kind share their messages.
+_MOST_REMEMBERED = 256
 
 
 def symptoms_of(record: Record, signatures: Signatures) -> tuple[Symptom, ...]:
@@ -37,27 +40,39 @@ def symptoms_of(record: Record, signatures: Signatures) -> tuple[Symptom, ...]:
     event = _by_event(record, signatures)
     if event and event.kind in ("success", "routine"):
         return (Symptom("success", event.id),) if event.kind == "success" else ()
-    whole = "\n".join((record.text, *record.data.values()))
-    codes = (*found_in(whole, also=signatures.by_code), *_small(record, whole, signatures))
-    coded = tuple(_by_code(record, dict.fromkeys(codes), signatures))
+    parts = _parts(record)
+    coded = tuple(_by_code(record, dict.fromkeys(_codes(record, parts, signatures.no_failures)), signatures))
     if any(symptom.signature or not _only_wraps(symptom) for symptom in coded):
         return coded
-    by_text = tuple(_by_text(whole, signatures))
+    by_text = tuple(_by_text("\n".join(parts), signatures))
     by_event = (Symptom(event.kind, event.id),) if event and not by_text else ()
     return (*coded, *by_text, *by_event)
 
 
 def told_without_codes(record: Record, signatures: Signatures) -> tuple[str, ...]:
     """Return the IDs of the signatures whose text or event the record has, whatever codes stand beside it."""
-    whole = "\n".join((record.text, *record.data.values()))
-    event = _by_event(record, signatures)
+    event, whole = _by_event(record, signatures), "\n".join(_parts(record))
     return (*(symptom.signature for symptom in _by_text(whole, signatures)), *((event.id,) if event else ()))
 
 
-def _small(record: Record, whole: str, signatures: Signatures) -> Iterator[HResult]:
-    if record.event_id and "0x" in whole.lower():
-        found = (HResult(int(match[1], 16)) for match in _SMALL.finditer(whole))
-        yield from (code for code in found if code in signatures.by_code)
+def _parts(record: Record) -> tuple[str, ...]:
+    """The text and the values of the data; the values alone where readers made the text of them."""
+    values = tuple(record.data.values())
+    return values if values and record.text == "; ".join(values) else (record.text, *values)
+
+
+def _codes(record: Record, parts: Iterable[str], no_failures: frozenset[int]) -> Iterator[HResult]:
+    """Yield the codes of every part, those without their zeros last."""
+    found = [_codes_in(part, no_failures) for part in parts]
+    yield from (code for codes, _ in found for code in codes)
+    if record.event_id:
+        yield from (code for _, small in found for code in small)
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _codes_in(part: str, no_failures: frozenset[int]) -> tuple[tuple[HResult, ...], tuple[HResult, ...]]:
+    small = (HResult(int(match[1], 16)) for match in _SMALL.finditer(part))
+    return found_in(part, also=no_failures), tuple(code for code in small if code in no_failures)
 
 
 def _only_wraps(symptom: Symptom) -> bool:

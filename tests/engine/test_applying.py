@@ -187,7 +187,8 @@ def test_what_is_refused_before_anything_is_read() -> None:
     check_plan(PLAN, digest(PLAN), **good)
     wrong: list[tuple[Plan, dict[str, Any], str]] = [
         (PLAN, {"approved": "0" * 64}, "not the plan that was approved"),
-        (PLAN, {"approved": digest(PLAN)[:8]}, "not the plan that was approved"),
+        (PLAN, {"approved": digest(PLAN)[:11]}, "at least 12 are needed"),
+        (PLAN, {"approved": ""}, "not the plan that was approved"),
         (PLAN, {"now": datetime(2026, 1, 1, tzinfo=UTC)}, "clock of this machine is behind"),
         (PLAN, {"now": datetime(2100, 1, 1, tzinfo=UTC)}, "the plan expired"),
         (make_plan(disposition(1), not_before="2026-11-24T00:00:00Z"), {}, "its window opens"),

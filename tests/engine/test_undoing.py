@@ -13,6 +13,7 @@ from remediate.actions.states import REVISION, before_and_after
 from remediate.actions.writing import Lease
 from remediate.engine.admission import check_plan
 from remediate.engine.applying import carry_out, read_steps
+from remediate.engine.schedule import rollback
 from remediate.engine.undoing import undo_plan
 from remediate.model.errors import ExitCode, RefusedError
 from remediate.model.journal import Event, JournalLine
@@ -161,6 +162,19 @@ def test_it_is_as_old_as_the_moment_in_which_it_is_made() -> None:
     check_plan(back, digest(back), approved=digest(back), now=later + timedelta(days=6), where="back.json")
     again = undo_plan(PLAN, [line("begin"), line("done")], run="run1", now=later)
     assert digest(again) == digest(back)
+
+
+def test_it_is_refused_once_its_run_has_written_more_or_was_taken_back() -> None:
+    wrote = [line("begin"), line("done", after={"RequestDisposition": "1"})]
+    back = undo_plan(PLAN, wrote, run="run1", now=NOW)
+    more = [*wrote, line("begin", 1), line("done", 1)]
+    taken_back = [*wrote, line("begin", undo=True), line("done", undo=True)]
+    states = [
+        rollback(back, of="run1", its_plan=PLAN, lines=lines).state
+        for lines in (wrote, [*wrote, line("begin", 3), line("done", 3)], [*wrote, VERIFIED], more, taken_back)
+    ]
+    assert states == ["holds", "holds", "holds", "refused", "refused"]
+    assert rollback(back, of="run1", its_plan=None).state == "differs", "without its run nobody can tell"
 
 
 def test_the_undoing_of_a_rollback_says_that_it_is_one() -> None:

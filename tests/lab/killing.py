@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from remediate.cli import detecting_again
-from remediate.engine import applying
+from remediate.engine.host_locks import HostLocks
 from remediate.runs import disk, folder
 from remediate.runs.sent import SentFiles
 from remediate.transports.ldap_write import DirectoryWriter
@@ -50,7 +50,7 @@ def main() -> None:
     for writer in (DirectoryWriter, HostWriter):
         writes(writer, points)
     answers_lost(points)
-    around(applying, "_locks", points, before="before the locks are taken")
+    around(HostLocks, "held", points, before="before the locks are taken")
     around(detecting_again, "verified", points, before="before verification")
     from remediate.cli.main import program
 
@@ -129,16 +129,16 @@ def answers_lost(points: Points) -> None:
     SyncStrategy.post_send_single_response = answered
 
 
-def around(module: Any, name: str, points: Points, *, before: str) -> None:
+def around(owner: Any, name: str, points: Points, *, before: str) -> None:
     """A point before a function is called."""
-    function: Callable[..., Any] = getattr(module, name)
+    function: Callable[..., Any] = getattr(owner, name)
 
     @functools.wraps(function)
     def called(*arguments: Any, **named: Any) -> Any:
         points(before)
         return function(*arguments, **named)
 
-    setattr(module, name, called)
+    setattr(owner, name, called)
 
 
 if __name__ == "__main__":

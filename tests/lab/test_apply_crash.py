@@ -21,7 +21,7 @@ from tests.lab.change_window import DONE, ChangeWindow, Stands, change_window
 from tests.lab.estate import Lab
 from tests.lab.program import environment
 
-pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 RESTART, CLOSED, AFTER_2_DONE = 3, "0 closed", "2 done: after the line"
 # Every fourth point, from the first to the last; with REMEDIATE_EVERY_POINT each of them, which takes minutes.
 SAMPLE = 4
@@ -57,6 +57,7 @@ def assert_settled(window: ChangeWindow) -> Stands:
     return found
 
 
+@pytest.mark.matrix
 def test_killed_at_every_point(window: ChangeWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     code, points = killed(window.again("whole"), 0)
     assert code == 0

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from remediate.actions.writing import Lease
+from remediate.model.places import TemplatePlace
 from remediate.runs.folder import alone
 from remediate.runs.lock import held
 from tests.lab.change_window import DONE, UNTOUCHED, ChangeWindow, in_process
@@ -104,6 +105,18 @@ def clone(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
     return window.apply(file=window.changed("clone.json", targets=targets))
 
 
+def gone(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
+    """The template is not there any more."""
+    dn = window.lab.domain.template_dn("Nowhere")
+    actions = tuple(
+        msgspec.structs.replace(one, place=msgspec.structs.replace(one.place, dn=dn))
+        if isinstance(one.place, TemplatePlace)
+        else one
+        for one in window.plan.actions
+    )
+    return window.apply(file=window.changed("gone.json", actions=actions))
+
+
 def no_lock(window: ChangeWindow, _patch: pytest.MonkeyPatch) -> Ended:
     with window_lock(window, "somebody's notes"):
         return window.apply()
@@ -155,6 +168,7 @@ REFUSALS: dict[str, tuple[Refused, tuple[str, ...]]] = {
     "another machine": (other_machine, ("another target of the same name", "MachineGuid")),
     "a CA that does not tell its certificate": (untold_ca, ("nobody can tell", "certificate_thumbprint was not")),
     "a clone": (clone, ("another target of the same name", "ComputerName is CA01")),
+    "a template that is gone": (gone, ("there is no such object any more", "CN=Nowhere,CN=Certificate Templates")),
     "no lock of ours": (no_lock, ("is no lock of ours", "lock.json")),
     "no right": (no_right, ("a right is missing", "msPKI-Certificate-Name-Flag", "a session on the host")),
     "another run": (another_run, ("another run is at work there", "20261123T100000Z-0f3c5b0e", "CONTOSO\\bert")),

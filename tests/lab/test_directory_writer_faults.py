@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[Instead, Outcome]] = {
     # before the modify
     "busy at compare": (at_search(1, 51), Outcome("nothing was written (the domain controller is busy", "LDAP 51")),
     "referral at compare": (at_search(1, 10), Outcome("nothing was written (the object belongs", "LDAP 10")),
-    "nothing at compare": (at_search(1, 0), Outcome("nothing was written (there is no such object", "LDAP 32")),
+    "nothing at compare": (at_search(1, 0), Outcome("nothing was written (there is no such object")),
     "silent at compare": (at_search(1, None), Outcome("nothing was written (it does not answer", late=True)),
     "dropped at compare": (
         Instead(operation="search", close=True), Outcome("nothing was written (the connection was lost"),

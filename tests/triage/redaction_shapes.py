@@ -7,6 +7,16 @@ from tests.triage.material import DEVICE
 ID = f"{DEVICE}a"
 BARE = ID.replace("-", "")
 
+# What may stand before a user's name in the logs and in what people write around them.
+LABELS = (
+    "Anwender", "Anwendername", "Benutzer", "Nutzer", "Konto", "Kontoname", "Anmeldename", "Anmeldung",
+    "Angemeldet als", "Antragsteller", "Registriert von", "Angefordert von", "Beantragt von", "Ausgestellt für",
+    "Identität", "Prinzipal",
+    "Logon", "Principal", "IdentityName", "Identity", "Registered by", "Submitted by", "Issued to", "Logged on as",
+    "Användare", "Inloggning", "Inloggad som", "Kontonamn", "Registrerad av", "Begärd av", "Utfärdad till", "Identitet",
+    "Sökande",
+)  # fmt: skip
+
 # A text, and what of it may not be in a redacted report.
 NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("The request was for CN=Öberg\\, Åsa, OU=Users, DC=contoso.", ("Öberg", "Åsa")),
@@ -105,6 +115,11 @@ NAMED: tuple[tuple[str, tuple[str, ...]], ...] = (
     (ID.replace("-", "_"), (ID.replace("-", "_"),)),
     (ID.replace("-", "\u2011"), (ID[-12:],)),
     ("{0x5b1c2d3e,0x0a1b,0x4c2d,{0x8e,0x3f,0x00,0x00,0x00,0x00,0x00,0x0a}}", ("5b1c2d3e",)),
+    *((f"0x800706BA {label}: asaoberg", ("asaoberg",)) for label in LABELS),
+    *((f"{label} = CONTOSO\\Asa Oberg; 0x80094812", ("Asa", "Oberg")) for label in LABELS),
+    ("<IdentityName>asaoberg</IdentityName>", ("asaoberg",)),
+    ('{"identityName":"asaoberg","principal":"asa2"}', ("asaoberg", "asa2")),
+    ("für den Anwender asaoberg nicht", ("asaoberg",)),
     ("DeviceName: ANNAS-LAPTOP x", ("ANNAS",)),
     ("DeviceName: Annas dator", ("Annas",)),
     ('"deviceName":"ANNAS-LAPTOP"', ("ANNAS",)),
@@ -147,4 +162,7 @@ IMPERSONAL: tuple[str, ...] = (
     "2026-11-20T08:00:00.1250000Z Denied by Policy Module 0x80094812",
     "remediate run rpc_server_unavailable --dry-run --domain contoso.test --connector conn1.contoso.test",
     "Computer: conn1.contoso.test Level: 2",
+    "Logon Type: 3; Logon failed: 0x80094012; Principal Source: Local; Anmeldetyp: 2; Inloggningstyp: 3",
+    "Logon:\tN/A; Principal: -; Anwender: NT-AUTORITÄT\\SYSTEM; Identity: 0x80094012",
+    "Registriert von; Begärd av: ; IdentityName=; Anwender:",
 )

@@ -198,6 +198,12 @@ def test_entries_of_ranges_that_are_read_side_by_side_are_not_mixed_up() -> None
         assert [row(made, name).requests.failing_last for name in ("rpc_server_unavailable", "template_denied")] == [
             (f"device:{DEVICE}1",), (f"device:{DEVICE}2",),
         ]  # fmt: skip
+    first, second = entry(RPC, 5_000), entry(one[1].text, 5_900)
+    between, end = entry("0x80094012", 5_400), SourceRead(source=first.source, kind="text")
+    seam = report([second, first, end])
+    assert row(seam, "rpc_server_unavailable").devices == 1, "the end of one range came after the beginning of the next"
+    seam = report([second, first, between, end])
+    assert [row(seam, name).devices for name in ("rpc_server_unavailable", "template_denied")] == [0, 1]
     far = [entry(RPC, 5), entry(one[1].text, 500_000)]
     assert row(report(far), "rpc_server_unavailable").devices == 0
 

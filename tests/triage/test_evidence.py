@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from remediate.cli.bundle_logs import log_evidence
+from remediate.cli.main import main
 from remediate.engine.planning import PlanOptions, make_plan
 from remediate.facts.documents import LogEvidence, Snapshot
 from remediate.model.finding import Finding
@@ -23,6 +25,7 @@ from tests.cases.test_cases import facts_of, plan_of
 from tests.triage.material import CA, event, line
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
+HEALTHY = CASES.parents[1] / "examples" / "contoso-healthy"
 
 
 def _logged(signature: str, playbook: str, *, code: str = "", host: str = "conn1") -> dict[str, Any]:
@@ -81,6 +84,40 @@ def test_logs_say_what_to_run_next_for_requests_that_lie_unprocessed() -> None:
     elsewhere = _logged("subject_email_required", "subject_email_required", host="conn9")
     (finding,) = _found("stuck_pending/failed_files.json", denied, elsewhere)
     assert set(finding.next_playbooks) == {*before, "parameter_incorrect"}
+
+
+def test_request_files_among_the_logs_are_counted_by_their_part_and_named_by_their_folder(tmp_path: Path) -> None:
+    for folder in ("PfxRequest/Failed", "PfxRequest/Processing", "PfxRequest/Succeed", "copy/PfxRequest/Failed"):
+        (tmp_path / "b" / "logs" / folder).mkdir(parents=True)
+        for name in ("anna.pfr", "erik.pfr"):
+            (tmp_path / "b" / "logs" / folder / name).write_text("0x80094812" if "Failed" in folder else "asked")
+    (tmp_path / "b" / "logs" / "PfxRequest" / "Processing" / "anna.pfr").unlink()
+    known, failed, processing = log_evidence([tmp_path / "b"])
+    assert (known.signature, known.source, known.part) == ("subject_email_required", "PfxRequest/Failed", "")
+    assert (failed.part, failed.count, failed.codes, failed.source) == (
+        "Failed", 2, ("0x80094812",), "PfxRequest/Failed",
+    )  # fmt: skip
+    assert (processing.part, processing.count, processing.codes) == ("Processing", 1, ())
+    assert failed.first and failed.first <= failed.last
+    assert not {b"anna", b"erik"} & set(msgspec.json.encode([known, failed, processing]).split(b'"'))
+
+
+def test_stuck_sees_request_files_of_a_bundles_logs(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(HEALTHY, tmp_path / "b")
+    assert main(["plan", "--all", "--bundle", "b", "--json"]) == 0
+    capfdbinary.readouterr()
+    (tmp_path / "b" / "logs" / "PfxRequest" / "Failed").mkdir(parents=True)
+    (tmp_path / "b" / "logs" / "PfxRequest" / "Failed" / "a.pfr").write_text("0x80094812")
+    assert main(["plan", "--all", "--bundle", "b", "--keep-facts", "kept", "--json"]) == 2
+    told = capfdbinary.readouterr().out
+    (finding,) = msgspec.json.decode(told)["findings"]
+    assert (finding["cause"], finding["next_playbooks"]) == ("requests_unprocessed_in_logs", ["subject_email_required"])
+    assert finding["evidence"][0]["where"] == "logs, PfxRequest/Failed"
+    assert main(["plan", "--all", "--bundle", "kept", "--json"]) == 2
+    assert msgspec.json.decode(capfdbinary.readouterr().out) == msgspec.json.decode(told)
 
 
 def test_what_stands_in_logs_is_no_part_of_the_bundle(tmp_path: Path) -> None:

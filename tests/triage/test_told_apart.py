@@ -222,3 +222,29 @@ def test_many_codes_cost_what_few_cost() -> None:
 
     seconds(10)
     assert seconds(8_000) < 3 * seconds(200) + 1
+
+
+def test_what_events_of_one_kind_share_is_judged_once() -> None:
+    message = "CCertRequest::Submit: 0x800706ba for Request request, String name: x "
+
+    def seconds(frames: int) -> float:
+        items = []
+        for number in range(600):
+            data = {"DeviceId": f"d-{number}", "Message": message + "at Step(Request request, String x)\r\n" * frames}
+            items.append(event(1052, record_id=str(number), text="; ".join(data.values()), **data))
+        began = time.process_time()
+        made = report(items)
+        spent = time.process_time() - began
+        problem = row(made, "rpc_server_unavailable")
+        assert (problem.count, problem.devices) == (600, 600)
+        return spent
+
+    seconds(1)
+    assert min(seconds(100) for _ in range(3)) < 6 * min(seconds(1) for _ in range(3))
+
+
+def test_a_label_and_its_value_are_found_across_the_values_of_an_event() -> None:
+    thumbprint = "AB" * 20
+    data = {"1": "0x80094812 CA Name: CA1", "2": "thumbprint", "3": thumbprint, "4": "denied request 17"}
+    subject = subject_of(event(53, text="; ".join(data.values()), **data))
+    assert (subject.ca, subject.thumbprint, subject.request) == ("CA1", thumbprint, "17")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,11 @@ from typing import Literal
 import msgspec
 import pytest
 
-from remediate.actions.states import Table, before_and_after
+from remediate.actions.states import DESCRIPTOR, Table, before_and_after
 from remediate.actions.writing import Holder, Lease
+from remediate.adcs.ace import enroll_ace, read_ace
+from remediate.adcs.sddl import ace_to_sddl
+from remediate.adcs.sid import Sid
 from remediate.cli.facts import read_facts
 from remediate.cli.main import main
 from remediate.cli.options import FactOptions
@@ -39,20 +43,24 @@ from remediate.render.applied import (
     verify_lines,
 )
 from remediate.render.applied_check import check_document, check_lines
+from remediate.render.dacl_change import dacl_beside
 from remediate.render.documents import (
     AppliedDocument,
     ApprovalDescription,
     CheckDocument,
+    DriftedValue,
     ErrorDocument,
     RunsDocument,
     drifted_values,
     error_document,
 )
+from remediate.render.reading import unanswered
 from remediate.render.text import WIDTH, Line, as_text
 from remediate.runs.folder import APPROVAL_FILE, RunFolder
 from remediate.transports.credentials import Logon
 from remediate.transports.failure_codes import LOGON_REFUSED
 from tests.engine.memory_writer import Memory
+from tests.unit.descriptor_material import with_dacl
 from tests.unit.result_material import HOST, PLAN, REVISION, disposition, restart, template
 from tests.unit.result_material import make_plan as made_plan
 
@@ -281,6 +289,28 @@ def test_drift_is_a_table_of_approved_now_and_wanted() -> None:
     ]  # fmt: skip
 
 
+def test_a_dacl_that_drifted_is_told_by_the_entries_that_come_and_go() -> None:
+    conn, others = enroll_ace(Sid.from_string("S-1-5-21-1-2-3-1104")), read_ace(Sid.from_string("S-1-5-11"))
+    strange = enroll_ace(Sid.from_string("S-1-5-21-1-2-3-513"))
+    shown = [base64.b64encode(with_dacl([ace.binary for ace in aces])).decode() for aces in (
+        [others], [strange], [others, conn], [conn, others]
+    )]  # fmt: skip
+    value = DriftedValue(action=1, label="DACL", target="directory", name=DESCRIPTOR, approved=shown[0], now=shown[1],
+                         wanted=shown[2])  # fmt: skip
+    told = as_text(drift_lines((value,)))
+    assert told.splitlines()[1:] == [
+        "    nTSecurityDescriptor",
+        "      approved  DACL of 1 entry (D:)",
+        "      now       DACL of 1 entry (D:)",
+        f"                + allow  {ace_to_sddl(strange)}",
+        f"                - allow  {ace_to_sddl(others)}",
+        "      wanted    DACL of 2 entries (D:)",
+        f"                + allow  {ace_to_sddl(conn)}",
+    ]
+    assert dacl_beside(shown[3], shown[2])[1:] == ("the same entries in another order",)
+    assert dacl_beside("no base64", shown[0]) == ("no base64",)
+
+
 def test_a_refusal_for_drift_is_a_document_with_the_table() -> None:
     told = msgspec.json.encode(error_document(Drifted(drifted_steps()), exit_code=3))
     error = msgspec.json.decode(told, type=ErrorDocument).error
@@ -320,6 +350,33 @@ def test_what_is_written_and_does_not_help_has_the_new_evidence() -> None:
     assert "0x101 (issue, but pending first)" in told
     assert "of its problems are still found" in told
     assert f"What undoes it: remediate rollback {RUN.name} --out back.json" in told
+
+
+def test_what_no_action_of_the_plan_answers_is_named_as_not_mended() -> None:
+    verification = Verification(standing=stands_now(PLAN, {HOST: host()}))
+    document = applied(RUN, steps("done", "done"), approval=APPROVAL, exit_code=0, verification=verification)
+    plan, _ = broken()
+    advised = msgspec.structs.replace(
+        plan.findings[0], id="antivirus_exclusions/x/y", playbook="antivirus_exclusions", message="by hand",
+        target=Target("connector", "conn1.contoso.test"),
+    )  # fmt: skip
+    left = unanswered(msgspec.structs.replace(plan, findings=(*plan.findings, advised)))
+    assert advised in left and not any(one.id in action.because for one in left for action in plan.actions)
+    named = "Not mended by this plan, still to be done by hand or by another plan: "
+    for told in (applied_lines(document, unanswered=left), verify_lines(
+        verify_document(verification, plan_id="x"), unanswered=left
+    )):  # fmt: skip
+        text = " ".join(as_text(told).split())
+        assert named in text and "antivirus_exclusions, connector conn1.contoso.test" in text
+    assert named not in " ".join(told_of(document).split())
+
+
+def test_all_that_stands_says_no_more_than_that_what_it_mends_is_gone() -> None:
+    writer = host()
+    writer.world[1] = before_and_after(VALUE)[1]
+    verification = Verification(standing=stands_now(PLAN, {HOST: writer}))
+    lines = verification_lines(verify_document(verification, plan_id="x").verification, listed=False)
+    assert "none of the problems that it mends is found any more." in as_text(lines)
 
 
 REPLICATION = "after replication to the CA's domain controller; the CA reads templates again on its own schedule"

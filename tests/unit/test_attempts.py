@@ -9,10 +9,11 @@ import getpass
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
@@ -270,6 +271,58 @@ def test_a_run_that_began_in_its_window_ends_its_restarts(host: Watched, monkeyp
     host.breaks = lambda point: at(monkeypatch, ends) if point == "after the write" else None
     assert main(windowed(ends)) == 0
     assert host.writes == [VALUE.id, RESTART.id]
+
+
+def answering(no: bool) -> Callable[..., None]:
+    def answer(*_: object, **__: object) -> None:
+        if no:
+            raise click.Abort
+
+    return answer
+
+
+@pytest.mark.parametrize("no", [True, False], ids=["the question is answered with no", "Ctrl-C while it is read"])
+def test_who_does_not_go_on_is_not_told_that_nothing_was_changed(
+    no: bool, host: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        no_room(patch, "begin", RESTART.id)
+        assert applied() == 4
+    monkeypatch.setattr("click.confirm", answering(no))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(host, "identity", interrupted)
+    capfd.readouterr()
+    assert applied() == 130
+    told = capfd.readouterr().err
+    assert "interrupted. Nothing more was changed." in told and "Nothing was changed" not in told
+    assert host.writes == [VALUE.id]
+
+
+@pytest.mark.parametrize(("more", "by"), [((), "typed at the terminal"), (("--approved-by", "bo"), "bo")])
+def test_run_keeps_who_approved_it(
+    more: tuple[str, ...], by: str, host: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is read, and the terminal, are not a matter of this."""
+
+    class Read:
+        snapshot = None
+
+        def rights(self, _plan: object) -> tuple[()]:
+            return ()
+
+    monkeypatch.setattr("remediate.cli.plans._refuse_without_a_person", lambda *_, **__: None)
+    monkeypatch.setattr("remediate.cli.plans._facts", lambda *_: nullcontext(Read()))
+    monkeypatch.setattr("remediate.cli.plans._planned", lambda *_: PLAN)
+    monkeypatch.setattr("remediate.cli.plans._typed", lambda _question: digest(PLAN)[:12])
+    assert main(["run", "submission_pending", "--domain", "contoso.test", *more]) == 0
+    assert host.writes == [VALUE.id, RESTART.id]
+    assert [one["approved_by"] for one in the_run().approvals()] == [by]
+    capfd.readouterr()
+    assert main(["runs"]) == 0
+    assert f"approved by {by}" in " ".join(capfd.readouterr().out.split())
 
 
 @pytest.mark.parametrize("why", ["expired", "drifted"])

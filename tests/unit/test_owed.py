@@ -138,6 +138,7 @@ def test_a_restart_is_judged_by_the_journal_and_never_by_the_service() -> None:
     assert states("1", ()) == (["as wanted", "not read"], 1), "nobody knows who wrote it, and when"
     assert states("257", ()) == (["not as wanted", "not as wanted"], 2)
     assert states("1", written, elsewhere={HOST: "2026-11-25"}) == (["as wanted", "as wanted"], 0)
+    assert states("1", (), elsewhere={HOST: "2026-11-25"}) == (["as wanted", "not read"], 1), "before it, or after"
 
 
 def test_a_service_that_does_not_run_is_not_as_wanted_whatever_the_journal_says() -> None:
@@ -198,6 +199,24 @@ def test_verify_takes_the_journal_of_a_run_and_of_a_plan(
     assert verify() == (1, ["as wanted", "owed"])
     run.append(*journal("2 begin", "2 done", minute=1))
     assert verify() == (0, ["as wanted", "as wanted"])
+
+
+def test_verify_says_that_a_journal_was_edited_and_takes_nothing_from_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("plan.json").write_bytes(seal(PLAN))
+    other = make_plan(disposition(1), restart(2), created="2026-11-24T00:00:00Z")
+    kept(other, "1 begin", "1 done", "2 begin", "2 done")
+    run = kept(PLAN, "1 begin", "1 done", "2 begin", "2 done", second=7)
+    file = run.path / "journal.jsonl"
+    file.write_bytes(file.read_bytes().replace(b"20:00:01Z", b"20:00:00Z"))
+    for meant in (run.name, "plan.json"):
+        capfd.readouterr()
+        with at_hand(monkeypatch, host("1")):
+            assert main(["verify", meant]) == 1
+        said = capfd.readouterr()
+        assert f"remediate: run {run.name} cannot be believed, and is left out: line" in " ".join(said.err.split())
+        assert "not read 2. change 2" in " ".join(said.out.split())
 
 
 def test_a_plan_without_a_run_has_nothing_that_tells_of_its_restart(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remediate.cli.sealed_plan import unsealed
 from remediate.model.errors import DocumentError, ExitCode
 from remediate.model.finding import Finding, Target, Unknown
 from remediate.model.places import RegistryPlace
@@ -41,6 +42,14 @@ PLAN = Plan(
 
 def test_a_sealed_plan_reads_back() -> None:
     assert unseal(seal(PLAN), where="plan.json") == (PLAN, digest(PLAN))
+
+
+def test_a_mark_of_utf_8_is_none_of_the_content() -> None:
+    """Notepad and Windows PowerShell put one at the beginning of what they save."""
+    assert unseal(b"\xef\xbb\xbf" + seal(PLAN), where="plan.json") == (PLAN, digest(PLAN))
+    with pytest.raises(PlanEdited):
+        unseal(b"\xef\xbb\xbf" + seal(PLAN).replace(b"true", b"false"), where="plan.json")
+    assert unsealed(b"\xef\xbb\xbf" + seal(PLAN), where="plan.json").text == seal(PLAN)
 
 
 def test_bytes_survive() -> None:

@@ -10,8 +10,8 @@ from remediate.adcs.hresult import HResult
 from remediate.engine.registry import find, load
 
 FILES = sorted((Path(__file__).parents[2] / "playbooks").glob("[!_]*.py"))
-# Six causes: the article's two and the neighbours that look like them.
-LONGER = {"rpc_server_unavailable": 96, "setup_requirements": 85}
+# Six causes: the article's two and the neighbours that look like them. What is stuck shows in hosts and logs alike.
+LONGER = {"rpc_server_unavailable": 96, "setup_requirements": 85, "stuck_pending": 88}
 OWNERS = {
     "0x800706BA": "rpc_server_unavailable",
     "0x80094015": "enrollment_policy_server_missing",

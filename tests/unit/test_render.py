@@ -15,7 +15,7 @@ from remediate.render import reading
 from remediate.render.diff import diff
 from remediate.render.markdown import code, escape, markdown
 from remediate.render.schema import schema_text
-from remediate.render.text import WIDTH, as_terminal_text, as_text, beside, wrap
+from remediate.render.text import WIDTH, as_terminal_text, as_text, beside, fitted, visible, wrap
 from tests.unit.plan_material import BROKEN, DENIED, GRANT, HEALTHY, PENDING
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -57,9 +57,22 @@ def test_blocks_come_in_the_order_of_their_weight() -> None:
 
 
 def test_no_line_is_wider_than_the_ticket() -> None:
-    long = msgspec.structs.replace(DENIED, message="x" * 300 + " " + "word " * 60)
+    long = msgspec.structs.replace(DENIED, message="x" * 100 + " " + "word " * 60)
     text = _text(msgspec.structs.replace(BROKEN, findings=(long, *BROKEN.findings[1:])))
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+@pytest.mark.parametrize("word", [
+    "/home/anna/.local/state/remediate/runs/20261124T200211Z-7890821f",
+    "(OA;;CR;0e10c968-78fb-11d2-90d4-00c04f79dc55;;S-1-5-21-2811840127-1904662735-3096214481-1104)",
+    "7890821ffee8" * 8,
+])  # fmt: skip
+def test_what_is_to_be_copied_stays_whole_on_a_narrow_terminal(word: str) -> None:
+    with fitted(60):
+        below = as_text(wrap(f"{word} ends", first="Run 20261124T200211Z-7890821f is kept in ", rest="  "))
+        beside_it = as_text(wrap(f"allow CONN1$ Enroll {word}", first="  because    "))
+    assert below.splitlines() == ["Run 20261124T200211Z-7890821f is kept in", f"  {word}", "  ends"]
+    assert beside_it.splitlines() == ["  because    allow CONN1$ Enroll", f"             {word}"]
 
 
 def test_plain_text_has_no_escape_and_terminal_text_has() -> None:
@@ -126,7 +139,10 @@ def test_an_incomplete_plan_does_not_ask_for_approval() -> None:
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_lines_of_any_text_fit_and_lose_no_word(left: str, right: str) -> None:
     lines = [*wrap(left, first="  because    "), *beside(left[:100], right)]
-    assert all(len(line.text) <= WIDTH for line in lines if len(left[:100]) <= WIDTH and left.isascii())
+    longest = max(map(len, f"{visible(left)} {visible(right)}".split(" ")))
+    assert all(len(line.text) <= max(WIDTH, 13 + longest) for line in lines)
+    words = "".join(as_text(wrap(left, first="  because    ")).split())
+    assert words == "because" + "".join(visible(left).split())
     assert all(line.text.isprintable() for line in lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -12,18 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from remediate.model.errors import DocumentError, RefusedError
+from remediate.cli.main import main
+from remediate.model.errors import DocumentError, RefusedError, UsageError
 from remediate.model.journal import JournalLine, line_hash
 from remediate.model.plan import PlanEdited, digest, seal
 from remediate.runs.disk import append_whole, overwrite, write_whole
 from remediate.runs.folder import RunFolder, alone, runs, state_folder
-from remediate.runs.lock import held
+from remediate.runs.lock import held, owner
 from tests.unit.result_material import PLAN
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 SEALED, DIGEST = seal(PLAN), digest(PLAN)
-POSIX = pytest.mark.skipif(os.name == "nt", reason="modes and limits of POSIX")
+POSIX = pytest.mark.skipif(os.name == "nt", reason="modes, limits and accounts of POSIX")
 
 
 def _line(detail: str = "") -> JournalLine:
@@ -42,6 +44,31 @@ def test_the_state_folder_is_where_the_system_keeps_such_things(tmp_path: Path) 
     assert found(False, XDG_STATE_HOME="/x", LOCALAPPDATA="/y") == Path("/x/remediate/runs")
     assert found(True, XDG_STATE_HOME="/x", LOCALAPPDATA="/y") == Path("/y/remediate/runs")
     assert found(True) == tmp_path / "AppData" / "Local" / "remediate" / "runs"
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_an_account_without_a_home_is_told_what_to_set(windows: bool) -> None:
+    named = {"LOCALAPPDATA": "/x", "XDG_STATE_HOME": "/x"}
+    assert state_folder(named, home=None, windows=windows) == Path("/x/remediate/runs")
+    with pytest.raises(UsageError, match=r"HOME|USERPROFILE") as caught:
+        state_folder({}, home=None, windows=windows)
+    assert "--runs DIR" in str(caught.value)
+
+
+@POSIX
+def test_an_account_without_a_home_gets_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("HOME", "XDG_STATE_HOME", "REMEDIATE_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_number: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)  # the account of the tests has an entry
+    assert main(["runs"]) == 64
+    told = capfd.readouterr().err
+    assert "the folder of runs cannot be found" in told and "Set HOME, or give --runs DIR." in told
 
 
 def test_a_run_holds_its_plan_byte_for_byte(tmp_path: Path) -> None:
@@ -205,6 +232,20 @@ def test_a_lock_that_is_held_says_whose_it_is(tmp_path: Path) -> None:
     assert not path.exists()
     with held(path, wait=0):
         assert path.exists()
+
+
+def test_whose_a_lock_is_can_be_asked_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    assert owner(path) == ""
+    with held(path):
+        assert owner(path).startswith(f"process {os.getpid()} on ")
+    assert owner(path) == ""
+    path.write_text("process 4711 on ws7 since 2026-11-23T10:00:00Z")
+    assert owner(path).startswith("process 4711 on ws7"), "another machine's may live"
+    path.write_text(f"process 4711 on {platform.node()} since 2026-11-23T10:00:00Z")
+    assert owner(path) == "", "that process has ended"
+    with held(path, wait=0):
+        assert owner(path).startswith(f"process {os.getpid()} on ")
 
 
 def test_a_lock_that_was_left_behind_is_said_and_stays(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from remediate.engine.undoing import undo_plan
 from remediate.model.journal import JournalLine
 from remediate.model.plan import digest, seal, unseal
 from remediate.render.documents import RollbackDescription, RunsDocument
-from remediate.runs.folder import RunFolder
+from remediate.runs.folder import RunFolder, alone
 from tests.unit.result_material import HOST, PLAN, disposition, make_plan, restart
 from tests.unit.test_owed import COMMAND, NOW, at_hand, host, journal, kept
 
@@ -43,6 +43,44 @@ def test_runs_says_what_is_owed_until_a_run_has_restarted_there(capfd: pytest.Ca
     other = make_plan(disposition(1), restart(2), created="2026-11-24T00:00:00Z")
     kept(other, "1 begin", "1 done", "2 begin", "2 done", ended="0", second=9, minute=3)
     assert [one.restarts_owed for one in document(capfd).runs] == [(), ()]
+
+
+def test_a_run_that_is_at_work_is_told_as_that_and_cannot_be_rolled_back(capfd: pytest.CaptureFixture[str]) -> None:
+    ended = kept(PLAN, "1 begin", "1 done", "2 begin", "2 done", ended="0")
+    run = kept(PLAN, "1 begin", "1 done", "2 begin", second=5, minute=2)
+    with alone(Path("runs"), digest(PLAN)):
+        said = told(capfd)
+        assert "1 of 2 done, at work now (process " in said and "2 of 2 done, applied and verified" in said
+        assert "owed" not in said and "unresolved" not in said and "To go on" not in told(capfd, run.name)
+        assert [bool(one.at_work) for one in document(capfd).runs] == [False, True]
+        assert main(["rollback", run.name]) == 3
+        assert "the run is at work" in " ".join(capfd.readouterr().err.split())
+        assert main(["rollback", ended.name]) == 2, "that one has ended"
+    assert "not ended" in told(capfd)
+    assert main(["rollback", run.name]) == 2
+
+
+def test_no_undo_is_offered_where_nothing_was_written(capfd: pytest.CaptureFixture[str]) -> None:
+    run = kept(PLAN, "1 as wanted", "2 begin", "2 done", ended="0")
+    assert "rollback" not in told(capfd, run.name)
+    assert [one.undoable for one in document(capfd).runs] == [False]
+    assert main(["rollback", run.name]) == 3
+
+
+def test_a_rollback_that_is_older_than_the_end_of_its_run_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    two = make_plan(disposition(1), restart(2), disposition(3))
+    run = kept(two, "1 begin", "1 done")
+    assert main(["rollback", run.name, "--out", "back.json"]) == 2
+    back = unseal(Path("back.json").read_bytes(), where="")[0]
+    run.append(*journal("3 begin", "3 done", "2 begin", "2 done", minute=5))
+    monkeypatch.setattr("remediate.cli.applying._now", lambda: datetime.now(UTC) + timedelta(seconds=5))
+    capfd.readouterr()
+    assert main(["apply", "back.json", "--approve", digest(back), "--runs", "runs"]) == 3
+    said = " ".join(capfd.readouterr().err.split())
+    assert "has written, or was taken back, since this rollback was made" in said
+    assert f"remediate rollback {run.name} --out back.json" in said
 
 
 def rolled_back(run: RunFolder, *events: str, ended: str = "") -> RunFolder:
