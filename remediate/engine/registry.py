@@ -50,9 +50,14 @@ def _in_the_articles_order(path: Path) -> tuple[int, str]:
     return (_ORDER.index(path.stem) if path.stem in _ORDER else len(_ORDER), path.stem)
 
 
-@lru_cache(maxsize=8)
 def every(folders: tuple[str, ...] = ()) -> tuple[Playbook, ...]:
     """Return every shipped playbook and those of the admin's own folders, in the article's order then by name."""
+    return _every(folders, tuple(Path(folder).absolute() for folder in folders))
+
+
+@lru_cache(maxsize=8)
+def _every(folders: tuple[str, ...], _where: tuple[Path, ...]) -> tuple[Playbook, ...]:
+    """The same name means another folder in another working directory."""
     paths = sorted(playbooks_folder().glob("*.py"), key=_in_the_articles_order)
     for folder in folders:
         paths += files_in(Path(folder), "*.py")
